@@ -1,0 +1,91 @@
+"""What changes while training: weights, optimiser, schedule, scaler; and their checkpoint."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TrainingState:
+    """One run's model, optimiser, schedule and scaler; saved and resumed as a whole."""
+
+    def __init__(self, model, objective, data, config):
+        self.model, self.config = model, config
+        self.n_batches = -(-len(data) // config.batch_size)
+        self.settings = self._settings(objective, data) if config.checkpoint else None
+        self.device = device = data.device
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        fused = device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.lr, fused=fused)
+        make = torch.optim.lr_scheduler.OneCycleLR
+        steps = self.n_batches * config.epochs
+        one_cycle = config.schedule == "one_cycle"
+        self.schedule = make(self.optimizer, config.lr, total_steps=steps) if one_cycle else None
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
+
+    def autocast(self, device):
+        dtype = PRECISIONS[self.config.precision]
+        return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+    def step(self, loss):
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.config.grad_clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.schedule is not None:
+            self.schedule.step()
+
+    def _parts(self):
+        parts = dict(model=self.model, optimizer=self.optimizer, scaler=self.scaler)
+        return parts | ({"schedule": self.schedule} if self.schedule is not None else {})
+
+    def _settings(self, objective, data):
+        settings = dataclasses.asdict(self.config)
+        for name in ("checkpoint", "progress", "device"):  # these do not change the result
+            del settings[name]
+        images = hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()
+        return settings | {"objective": _name(objective), "images": images}
+
+    def save(self, rows):
+        """Write the checkpoint whole or not at all."""
+        if self.config.checkpoint is None:
+            return
+        path = Path(self.config.checkpoint)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        partial = path.with_name(path.name + ".partial")
+        torch.save(state | {"rows": rows, "settings": self.settings}, partial)
+        os.replace(partial, path)
+
+    def resume(self):
+        """Load the checkpoint if there is one; returns the rows so far."""
+        path = self.config.checkpoint
+        if path is None or not Path(path).exists():
+            return []
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        there, here = state["settings"], self.settings
+        differ = [k for k in here if there.get(k) != here[k]]
+        if differ:
+            changed = [f"{k} {there.get(k)!r} there, {here[k]!r} here" for k in differ]
+            raise ValueError(
+                f"{path} was written with other settings ({'; '.join(changed)}): "
+                "use the same settings, or another checkpoint file"
+            )
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        return state["rows"]
+
+
+def _name(objective):
+    """A name that tells objectives apart, also partial(beta_elbo, beta=4)."""
+    if isinstance(objective, functools.partial):
+        return f"{_name(objective.func)}{objective.args}{objective.keywords}"
+    return getattr(objective, "__qualname__", type(objective).__qualname__)
