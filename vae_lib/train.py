@@ -81,6 +81,7 @@ def fit(model, objective, data, config=None, valid=None):
 
     data, valid: (N, C, H, W), uint8 in 0..255 or float in [0, 1].  The randomness of epoch e
     depends on (seed, e) alone, so a resumed run repeats an uninterrupted one exactly on a CPU.
+    For that it reseeds the global random streams at the start of every epoch.
     A checkpoint knows the objective by its name: write partial(beta_elbo, beta=4), not a lambda.
     Raises ValueError on data that cannot be trained on, FloatingPointError on divergence.
     """
