@@ -59,6 +59,11 @@ def table():
     return "\n".join(rows)
 
 
+def number(summary):
+    """Mean and sd with a true minus, kept on one line."""
+    return f"{summary['mean']:.2f}\u00a0±\u00a0{summary['sd']:.2f}".replace("-", "−")
+
+
 def results_table():
     """What the stored runs measured, as a Markdown table for the book."""
     rows = [
@@ -67,13 +72,11 @@ def results_table():
     ]
     for name, entry in sorted(manifest().items()):
         test, model = entry["metrics"]["test"], entry["model"]
-        cells = [
-            f"{test[p]['mean']:.2f} ± {test[p]['sd']:.2f}" for p in ("value", "log_px_z", "kl")
-        ]
+        cells = [number(test[p]) for p in ("value", "log_px_z", "kl")]
         if model["kind"] == "autoencoder":
             cells[0] = cells[2] = "–"
         rows.append(
-            f"| {name} | {model['kind']}, {model['net']}, J = {model['latent_dim']} "
+            f"| {name} | {model['kind']}, {model['net']}, J\u00a0=\u00a0{model['latent_dim']} "
             f"| {' | '.join(cells)} | {entry['config']['epochs']} | {entry['seconds']:.0f} "
             f"| {entry['device']}, {entry['threads']} thread{'s' * (entry['threads'] > 1)} |"
         )

@@ -1,5 +1,6 @@
 """What changes while training: weights, optimiser, schedule, scaler; and their checkpoint."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -30,7 +31,7 @@ class TrainingState:
 
     def autocast(self, device):
         dtype = PRECISIONS[self.config.precision]
-        return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+        return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
 
     def step(self, loss):
         self.optimizer.zero_grad(set_to_none=True)

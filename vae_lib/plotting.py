@@ -63,15 +63,17 @@ def plot_history(history, name="value", ax=None, sign=1, label=None, **line):
     return ax
 
 
-def plot_latents(z, labels, names=None, ax=None, size=3):
-    """Codes (N, 2) coloured by class, each class also named at its median; returns the Axes."""
+def plot_latents(z, labels, names=None, ax=None, size=6):
+    """Codes (N, 2) coloured by class, each class also named near its median; returns the Axes."""
     z, labels = _array(z), _array(labels)
     ax = ax or _new_axes((4.6, 4.2))
-    ax.scatter(*z.T, c=labels, cmap="tab10", s=size, alpha=0.6, linewidths=0)
-    for c in np.unique(labels):
-        text = names[c] if names else str(c)
-        box = dict(boxstyle="round,pad=0.15", fc="white", ec="none", alpha=0.75)
-        ax.annotate(text, np.median(z[labels == c], 0), ha="center", fontsize=8, bbox=box)
+    ax.scatter(*z.T, c=labels, cmap="tab10", s=size, alpha=0.7, linewidths=0)
+    classes = np.unique(labels)
+    medians = np.stack([np.median(z[labels == c], 0) for c in classes])
+    span = np.ptp(z, 0).max()
+    box = dict(boxstyle="round,pad=0.15", fc="white", ec="none", alpha=0.8)
+    for c, place in zip(classes, _apart(medians, 0.2 * span, 0.05 * span), strict=True):
+        ax.annotate(names[c] if names else str(c), place, ha="center", fontsize=8, bbox=box)
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     return ax
 
@@ -91,6 +93,18 @@ def plot_manifold(images, n_rows, extent=None, ax=None):
         ax.set_yticks(h * down, [f"{v:.1f}" for v in np.linspace(*extent[:1:-1], 3)])
         ax.set(xlabel="$z_1$", ylabel="$z_2$")
     return ax
+
+
+def _apart(points, width, height):
+    """Positions of labels, moved up where one of this width and height would cover another."""
+    points = points.copy()
+    order = np.argsort(points[:, 1])
+    for k, i in enumerate(order):
+        for j in order[:k]:
+            across, up = np.abs(points[i] - points[j])
+            if across < width and up < height:
+                points[i, 1] = points[j, 1] + height
+    return points
 
 
 def _new_axes(figsize=None):

@@ -11,6 +11,23 @@
     }
   }
 
+  // A full stop must not begin a line because the formula before it is a box of its own.
+  function keepPunctuation() {
+    for (const math of document.querySelectorAll("span.math")) {
+      const next = math.nextSibling;
+      if (!next || next.nodeType !== Node.TEXT_NODE || !/^[.,;:?)]/.test(next.data)) continue;
+      next.splitText(1);
+      const together = document.createElement("span");
+      together.className = "vb-together";
+      math.replaceWith(together);
+      together.append(math, next);
+    }
+  }
+
+  window.addEventListener("load", function () {
+    const typeset = (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise);
+    Promise.resolve(typeset).then(keepPunctuation);
+  });
   window.addEventListener("load", markScrollable);
   window.addEventListener("resize", markScrollable);
 })();

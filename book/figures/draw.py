@@ -22,7 +22,7 @@ def panel(f, top, heading, below, output, code):
     f.label(24, top + 34, heading, 17, anchor="start", bold=True)
     image(f, 34, cy - 36, 72)
     f.arrow((106, cy), (128, cy))
-    network(f, 167, cy, 78, 100, 64, "encoder", "$φ$", "blue")
+    network(f, 167, cy, 78, 100, 64, "encoder", "$ϕ$", "blue")
     plane = Plane(f, 338, cy, 184)
     network(f, 509, cy, 78, 64, 100, "decoder", "$θ$", "green")
     f.arrow((548, cy), (570, cy))
@@ -71,7 +71,7 @@ def point_and_distribution():
         f,
         290,
         "(b) Variational autoencoder: an image becomes a distribution",
-        "For this $x$, training decodes points $z$ drawn from all of $q_φ(z|x)$.",
+        "For this $x$, training decodes points $z$ drawn from all of $q_ϕ(z|x)$.",
         "$p_θ(x|z)$",
         "$μ, σ$",
     )
@@ -140,7 +140,7 @@ def architecture():
         "has one linear head, the code z with J values; the VAE has two, mu and log sigma "
         "squared, and z = mu + sigma times eps with eps drawn from N(0, I).",
     )
-    f.label(130, 38, "encoder $φ$", 18, "blue", bold=True)
+    f.label(130, 38, "encoder $ϕ$", 18, "blue", bold=True)
     f.label(510, 38, "decoder $θ$", 18, "green", bold=True)
     sides = [IMAGE // STRIDE**i for i in range(3)]
     shapes = [f"{c} × {s} × {s}" for c, s in zip((1, *CHANNELS), sides, strict=True)]
@@ -181,7 +181,7 @@ def graph(f, cx, side):
     for sign in (-1, 1):
         link(f, (cx + 16 * sign, 112), (cx + 72 * sign, 164), sign * side)
         link(f, (cx + 72 * sign, 208), (cx + 20 * sign, 270), sign * side)
-    f.box(cx, 90, 76, 44, "$φ$", "blue", 19)
+    f.box(cx, 90, 76, 44, "$ϕ$", "blue", 19)
     f.box(cx - 75, 186, 60, 44, "$μ$", "purple", 19)
     f.box(cx + 75, 186, 60, 44, "$σ$", "purple", 19)
     f.box(cx, 416, 84, 44, "$f(z)$", "green", 19)
@@ -250,7 +250,7 @@ def pipeline(f, cy):
     """The upper row of vae_pipeline: from an image to the distribution of its pixels."""
     image(f, 32, cy - 48, 96)
     f.arrow((128, cy), (162, cy))
-    network(f, 223, cy, 122, 140, 90, "encoder", "$φ$", "blue", size=20)
+    network(f, 223, cy, 122, 140, 90, "encoder", "$ϕ$", "blue", size=20)
     plane = Plane(f, 412, cy, 140)
     plane.ellipses()
     plane.dots(draws(50))
@@ -267,7 +267,7 @@ def pipeline(f, cy):
     f.label(80, cy + 76, "image $x$", 20)
     f.label(313, cy - 12, "$μ, σ$", 20)
     f.label(694, cy - 12, "$z$", 20)
-    f.label(412, cy - 84, "$q_φ(z|x)$", 20)
+    f.label(412, cy - 84, "$q_ϕ(z|x)$", 20)
     f.label(920, cy + 76, "$p_θ(x|z)$", 20)
 
 
@@ -287,7 +287,7 @@ def vae_pipeline():
     f.label(300, y + 7, "ELBO($x$)  =", 22, anchor="end", bold=True)
     f.box(420, y, 216, 50, "$E_q[ log p_θ(x|z) ]$", "green", 21)
     f.label(548, y + 7, "−", 24)
-    f.box(696, y, 264, 50, "$KL( q_φ(z|x) ‖ p(z) )$", "purple", 21)
+    f.box(696, y, 264, 50, "$KL( q_ϕ(z|x) ‖ p(z) )$", "purple", 21)
     f.arrow((412, cy + 70), (412, 256), (696, 256), (696, y - 25), stroke="purple", width=2.2)
     f.arrow((920, cy + 90), (920, 382), (420, 382), (420, y + 25), stroke="green", width=2.2)
     f.label(424, 247, "how far $q$ lies from the prior $p(z)$", 17, "muted", "start")
