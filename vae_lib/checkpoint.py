@@ -50,7 +50,7 @@ class TrainingState:
 
     def _settings(self, objective, data):
         settings = dataclasses.asdict(self.config)
-        for name in ("checkpoint", "progress", "device"):  # these do not change the result
+        for name in ("checkpoint", "progress", "device"):  # a run may go on elsewhere
             del settings[name]
         images = hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()
         return settings | {"objective": _name(objective), "images": images}
