@@ -35,9 +35,9 @@ QUEUE = [
     Run(name, f"experiments/train_all.py {name}", feeds, {"cpu": 8, "cuda": 1})
     for name, feeds in (
         ("cae_j2", "chapter 7, its latent plane"),
-        ("cae_j20", "chapter 7, the larger run"),
+        ("cae_j20", "chapter 7, against PCA"),
         ("vae_j2", "chapter 8, its latent plane"),
-        ("vae_j20", "chapter 8, the larger run; README"),
+        ("vae_j20", "chapter 8, its ladder"),
     )
 ]
 

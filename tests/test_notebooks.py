@@ -477,6 +477,11 @@ def test_several_names_in_one_cell_are_compared(book):
     assert planted(book, set_source(3, source)) == []
 
 
+def test_a_library_cell_must_not_redefine_what_its_marker_does_not_name(book):
+    found = planted(book, set_source(3, LIB_CELL + "\n\n\ndef sample_twice(mu):\n    return mu"))
+    assert only(found, "cell 3: redefines sample_twice")
+
+
 REDEFINED = [
     "def spread(x): return x",
     "class Net: pass",

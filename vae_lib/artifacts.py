@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from pathlib import Path
 
 import torch
@@ -68,7 +69,5 @@ def load_run(name, root=None):
 
 def versions():
     """What a result depends on besides the code, for the manifest."""
-    import platform
-
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {"python": platform.python_version(), "torch": torch.__version__, "accelerator": device}

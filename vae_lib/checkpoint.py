@@ -29,9 +29,9 @@ class TrainingState:
         self.schedule = make(self.optimizer, config.lr, total_steps=steps) if one_cycle else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
 
-    def autocast(self, device):
+    def autocast(self):
         dtype = PRECISIONS[self.config.precision]
-        return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
 
     def step(self, loss):
         self.optimizer.zero_grad(set_to_none=True)

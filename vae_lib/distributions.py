@@ -62,13 +62,21 @@ def continuous_bernoulli_log_prob(x, logits):
     Loaiza-Ganem & Cunningham 2019, section 3; the constant is logits / tanh(logits / 2).
     """
     x, logits = _same_shape("x", x, "logits", logits)
-    # near 0 the quotient is 0/0: use its series there, and a harmless 1 where it is not used
-    near_zero = logits.abs() < 1e-2
-    safe = torch.where(near_zero, torch.ones_like(logits), logits)
+    near_zero, safe = apart_from_zero(logits)
     exact = torch.log(safe / torch.tanh(safe / 2))
     series = math.log(2) + logits.square() / 12
     log_constant = torch.where(near_zero, series, exact).flatten(1).sum(1)
     return bernoulli_log_prob(x, logits) + log_constant
+
+
+def apart_from_zero(logits):
+    """Where logits are so near 0 that a quotient by them needs its series, and logits safe to use.
+
+    (...) -> a mask and the logits with a harmless 1 under it, so that the branch of torch.where
+    that is not taken has a finite gradient too.
+    """
+    near_zero = logits.abs() < 1e-2
+    return near_zero, torch.where(near_zero, torch.ones_like(logits), logits)
 
 
 def discretized_logistic_log_prob(x, mu, log_scale, levels=256):
@@ -92,7 +100,8 @@ def discretized_logistic_log_prob(x, mu, log_scale, levels=256):
     return (left + right + edge).flatten(1).sum(1)
 
 
-def _at_least_float32(x):
+def at_least_float32(x):
+    """Half precision to float32; float32 and float64 unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -101,7 +110,7 @@ def _same_shape(name_a, a, name_b, b):
         raise ValueError(
             f"{name_a} and {name_b} must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}"
         )
-    return _at_least_float32(a), _at_least_float32(b)
+    return at_least_float32(a), at_least_float32(b)
 
 
 def _scalar_or_like(name, a, x):
@@ -110,4 +119,4 @@ def _scalar_or_like(name, a, x):
         raise ValueError(
             f"{name} must be a scalar or shaped like x, got {tuple(a.shape)} for {tuple(x.shape)}"
         )
-    return _at_least_float32(a)
+    return at_least_float32(a)

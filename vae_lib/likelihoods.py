@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import distributions as d
+from .data import binarize
 
 
 class Bernoulli(nn.Module):
@@ -23,9 +24,7 @@ class Bernoulli(nn.Module):
         return torch.sigmoid(params)
 
     def draw(self, params, generator=None):
-        probs = torch.sigmoid(params)
-        uniform = torch.rand(probs.shape, generator=generator, device=probs.device)
-        return (uniform < probs).to(probs.dtype)
+        return binarize(torch.sigmoid(params), generator)
 
 
 class Gaussian(nn.Module):
@@ -59,16 +58,14 @@ class ContinuousBernoulli(nn.Module):
         return d.continuous_bernoulli_log_prob(x, params)
 
     def mean(self, params):
-        params = params.float() if params.dtype.itemsize < 4 else params
+        params = d.at_least_float32(params)
         # E[x] = 1 / (1 - e^-l) - 1 / l, with its limit 1/2 + l/12 near 0
-        near_zero = params.abs() < 1e-2
-        safe = torch.where(near_zero, torch.ones_like(params), params)
+        near_zero, safe = d.apart_from_zero(params)
         return torch.where(near_zero, 0.5 + params / 12, -1 / torch.expm1(-safe) - 1 / safe)
 
     def draw(self, params, generator=None):
         uniform = torch.rand(params.shape, generator=generator, device=params.device)
-        near_zero = params.abs() < 1e-2
-        safe = torch.where(near_zero, torch.ones_like(params), params)
+        near_zero, safe = d.apart_from_zero(params)
         # the inverse CDF of the density for -|l|, mirrored where l > 0: exp cannot overflow
         a = -safe.abs()
         inverse = torch.log1p(uniform * torch.expm1(a)) / a

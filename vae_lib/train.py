@@ -52,7 +52,7 @@ class TrainConfig:
 
 @dataclasses.dataclass
 class History:
-    """One row an epoch: epoch, value, log_px_z, kl (nats per image), seconds, valid_* if asked."""
+    """One row per epoch: epoch, value, log_px_z, kl (nats per image), seconds, valid_* if asked."""
 
     rows: list = dataclasses.field(default_factory=list)
 
@@ -132,14 +132,14 @@ def _validation_set(images, config):
 
 
 def _train_epoch(state, objective, data, epoch, bar):
-    config, device = state.config, data.device
+    config = state.config
     # two streams with seeds of their own: one orders the images, the other makes the noise
     order = torch.Generator().manual_seed(_epoch_seed(config, epoch) + 500_000)
     set_seed(_epoch_seed(config, epoch))
-    start, total = time.perf_counter(), torch.zeros(3, device=device)
+    start, total = time.perf_counter(), torch.zeros(3, device=state.device)
     for x in batches(data, config.batch_size, shuffle=True, generator=order):
         x = binarize(x) if config.binarize else x
-        with state.autocast(device):
+        with state.autocast():
             bound = objective(state.model, x)
         state.step(-bound.value.mean())
         # summed on the device: reading a number here would make the device wait at every step

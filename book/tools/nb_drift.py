@@ -32,26 +32,36 @@ def drift_findings(nb, root):
         where = f"cell {numbers[id(cell)]}"
         if is_lib_cell(cell):
             following = cells[position + 1] if position + 1 < len(cells) else None
-            here = _lib_cell_findings(cell, package)
+            here = _lib_cell_findings(cell, package) + _redefinitions(cell, public - shown(cell))
             if following is None or not _asserts(following):
                 here.append("the next code cell must prove it with an `assert` against the import")
-        else:
+        elif not OWN_WORK & set(tags(cell)):
             here = _redefinitions(cell, public)
+            if re.search(r"(?m)^\s*# lib:", cell.source):
+                here.append("the `# lib:` marker must be the cell's first line")
+        else:
+            here = []
         found += [f"{where}: {finding}" for finding in here]
     return found
+
+
+def shown(cell):
+    """The names that the cell's marker says it shows."""
+    marker = MARKER.match(cell.source.splitlines()[0])
+    return {name.strip() for name in marker[2].split(",")} if marker else set()
 
 
 def _lib_cell_findings(cell, package):
     marker = MARKER.match(cell.source.splitlines()[0])
     if marker is None:
         return ["the marker is not of the form `# lib: vae_lib.module:Name, Other`"]
-    module, names = marker[1], [name.strip() for name in marker[2].split(",")]
+    module = marker[1]
     file = package / f"{module.split('.')[1]}.py"
     if not file.is_file():
         return [f"there is no module {module}"]
     library, notebook = definitions(file.read_text(encoding="utf-8")), definitions(cell.source)
     found = []
-    for name in names:
+    for name in sorted(shown(cell)):
         if name not in library:
             found.append(f"{module} defines no {name}")
         elif name not in notebook:
@@ -78,11 +88,7 @@ def public_names(package):
 
 
 def _redefinitions(cell, public):
-    if OWN_WORK & set(tags(cell)):
-        return []
     found = []
-    if re.search(r"(?m)^\s*# lib:", cell.source):
-        found.append("the `# lib:` marker must be the cell's first line")
     try:
         tree = ast.parse(python_source(cell.source))
     except SyntaxError:
