@@ -40,6 +40,16 @@ def test_round_trip(tmp_path, half):
     torch.testing.assert_close(again.decode(z), model.decode(z), atol=1e-2 if half else 0, rtol=0)
 
 
+def test_a_run_is_float32_whatever_the_default():
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        model, _ = load_run("vae_j2")
+    finally:
+        torch.set_default_dtype(default)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "discretized_logistic"])
 def test_learned_scalars_are_not_rounded(tmp_path, likelihood):
     """A scale rounded to float16 would cost nats in every pixel: 0-dimensional weights stay."""

@@ -64,7 +64,7 @@ def load_run(name, root=None):
         )
     model = make_model(**entry["model"])
     model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    return model.eval(), entry
+    return model.float().eval(), entry
 
 
 def versions():

@@ -35,7 +35,7 @@ class Gaussian(nn.Module):
 
     def __init__(self, sigma=1.0, learned=False):
         super().__init__()
-        if sigma <= 0:
+        if not sigma > 0:
             raise ValueError(f"sigma is a standard deviation and must be positive, got {sigma}")
         logvar = torch.tensor(2 * math.log(sigma))
         self.logvar = nn.Parameter(logvar, requires_grad=learned)
