@@ -6,14 +6,26 @@ diagonal: the encoder can be exact, and the ELBO is then log p(x).
 """
 
 import math
+from itertools import product
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import distributions as td
 from torch import nn
 
-from vae_lib import VAE, beta_elbo, elbo, iwae_bound, make_model, reconstruction_log_prob
-from vae_lib.likelihoods import Gaussian
+from vae_lib import (
+    VAE,
+    beta_elbo,
+    effective_beta,
+    elbo,
+    implied_sigma,
+    iwae_bound,
+    make_model,
+    reconstruction_log_prob,
+    reparameterize,
+)
+from vae_lib.likelihoods import Bernoulli, Gaussian
 from vae_lib.objectives import log_weights, mean_bound
 
 D, J = 6, 2
@@ -123,8 +135,83 @@ def check_iwae_rises(iwae_bound, n=4000):
     assert start.abs() < 5 * error
 
 
+def written_loss(model, x, reconstruction, kl, weights, squared):
+    """A loss as others write it: each term summed or averaged, times its weight."""
+    mu, logvar = model.encode(x)
+    params = model.decode(reparameterize(mu, logvar))
+    if squared:
+        pixels = F.mse_loss(params, x, reduction="none")
+    else:
+        pixels = F.binary_cross_entropy_with_logits(params, x, reduction="none")
+    latents = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    terms = getattr(pixels.flatten(1), reconstruction)(1), getattr(latents, kl)(1)
+    return (weights[0] * terms[0] + weights[1] * terms[1]).mean()
+
+
+def direction(value, model):
+    """The gradient of value in all parameters, as one vector of length 1."""
+    slopes = torch.autograd.grad(value, [p for p in model.parameters() if p.requires_grad])
+    return F.normalize(torch.cat([slope.flatten() for slope in slopes]), dim=0)
+
+
+def check_effective_beta(effective_beta):
+    """The written loss and -beta_elbo pull every parameter in one direction, from one draw."""
+    for sigma, weights in product((None, 0.3, 2.0), ((1.0, 1.0), (5.0, 0.2))):
+        model = LinearGaussian(0.4, 0.7)
+        x = model.images(5) if sigma else torch.rand(5, 1, 2, 3).round().double()
+        model.likelihood = Gaussian(sigma).double() if sigma else Bernoulli()
+        for reconstruction, kl in product(("sum", "mean"), repeat=2):
+            torch.manual_seed(1)
+            loss = written_loss(model, x, reconstruction, kl, weights, squared=bool(sigma))
+            beta = effective_beta(D, J, reconstruction, kl, *weights, sigma=sigma)
+            torch.manual_seed(1)
+            same = direction(-beta_elbo(model, x, beta).value.mean(), model)
+            torch.testing.assert_close(direction(loss, model), same, rtol=1e-5, atol=1e-6)
+
+
+def check_implied_sigma(implied_sigma):
+    """With that sigma the loss has beta 1; a mean over 784 pixels in [0, 1] means sd 19.8."""
+    for loss in (dict(reconstruction="mean", kl="mean"), dict(kl_weight=3.0), {}):
+        sigma = implied_sigma(784, 20, **loss)
+        assert effective_beta(784, 20, **loss, sigma=sigma) == pytest.approx(1)
+    assert implied_sigma(784, 20, reconstruction="mean") == pytest.approx(19.8, abs=0.005)
+
+
 def test_elbo():
     check_elbo(elbo)
+
+
+def test_effective_beta():
+    check_effective_beta(effective_beta)
+
+
+def test_implied_sigma():
+    check_implied_sigma(implied_sigma)
+
+
+@pytest.mark.parametrize("beta, loss", [
+    (2.048, dict(pixels=1024, latents=2, reconstruction="mean", reconstruction_weight=500)),
+    (3.92, dict(pixels=784, latents=200, reconstruction="mean", kl="mean")),
+    (1.536, dict(pixels=3 * 64**2, latents=128, reconstruction="mean", kl_weight=0.00025, sigma=1)),
+    (784, dict(pixels=784, latents=20, reconstruction="mean")),
+    (1, dict(pixels=784, latents=20)),
+])  # fmt: skip
+def test_beta_of_known_losses(beta, loss):
+    """The values of well-known public code, and the two commonest of all."""
+    assert effective_beta(**loss) == pytest.approx(beta)
+
+
+@pytest.mark.parametrize("wrong", [
+    dict(reconstruction="none"), dict(kl="batchmean"), dict(pixels=0), dict(latents=-1),
+    dict(reconstruction_weight=0), dict(kl_weight=-1), dict(kl_weight=math.nan), dict(sigma=0),
+    dict(sigma=-0.1),
+])  # fmt: skip
+def test_effective_beta_refuses(wrong):
+    name = next(iter(wrong))
+    with pytest.raises(ValueError, match=name):
+        effective_beta(**(dict(pixels=784, latents=20) | wrong))
+    with pytest.raises((ValueError, TypeError), match=name):
+        implied_sigma(**(dict(pixels=784, latents=20) | wrong))
 
 
 def test_iwae_is_exact_at_the_posterior():

@@ -20,11 +20,28 @@ from test_distributions import (
     check_sampler,
 )
 from test_evaluate import check_kl_per_dimension, check_log_likelihood
+from test_exact import (
+    check_encode,
+    check_evidence,
+    check_exact_elbo,
+    check_fit,
+    check_fit_with_sigma,
+    check_grid,
+    check_joint_on_grid,
+    check_posterior,
+    check_posterior_on_grid,
+)
 from test_likelihoods import check_kl_tiling, check_tiling
-from test_objectives import check_elbo, check_iwae, check_iwae_rises
+from test_objectives import (
+    check_effective_beta,
+    check_elbo,
+    check_implied_sigma,
+    check_iwae,
+    check_iwae_rises,
+)
 from test_train import check_history, check_step
 
-from vae_lib import data, distributions, evaluate, objectives, train
+from vae_lib import data, distributions, evaluate, exact, objectives, train
 
 
 def plant(module, old, new, after=""):
@@ -58,6 +75,13 @@ FIT = (train, "fit", "def fit")
 BINARIZE = (data, "binarize", "def binarize")
 LOG_LIKELIHOOD = (evaluate, "log_likelihood", "def log_likelihood")
 KL_PARTS = (evaluate, "kl_per_dimension", "def kl_per_dimension")
+LINEAR = (exact, "LinearGaussian", "class LinearGaussian")
+PPCA = (exact, "fit_ppca", "def fit_ppca")
+GRID = (exact, "latent_grid", "def latent_grid")
+ON_GRID = (exact, "log_joint_on_grid", "def log_joint_on_grid")
+POSTERIOR_ON_GRID = (exact, "posterior_on_grid", "def posterior_on_grid")
+BETA = (objectives, "effective_beta", "def effective_beta")
+IMPLIED = (objectives, "implied_sigma", "def implied_sigma")
 
 # fault: (where, the true text, the faulty text, the checks that each must catch it)
 FAULTS = {
@@ -122,6 +146,43 @@ FAULTS = {
                                   [check_log_likelihood]),
     "KL per dimension: a sum": (KL_PARTS, "gaussian_kl(m, v).mean()", "gaussian_kl(m, v).sum()",
                                 [check_kl_per_dimension]),
+    "linear: sigma for sigma^2": (LINEAR, "logvar.exp()", "logvar.mul(0.5).exp()",
+                                  [check_evidence, check_posterior, check_exact_elbo]),
+    "linear: reshaped, not transposed": (LINEAR, "z @ self.W.T", "z @ self.W.view(-1, len(self.b))",
+                                         [check_evidence, check_exact_elbo]),
+    "linear: W^T W without I": (LINEAR, "torch.eye(self.W.shape[1], dtype=self.W.dtype) + ", "",
+                                [check_posterior, check_exact_elbo]),
+    "linear: x not centred": (LINEAR, "(x - self.b)", "x", [check_posterior, check_exact_elbo]),
+    "linear: q of the marginals": (LINEAR, "-self.precision().diagonal()",
+                                   "torch.linalg.inv(self.precision()).diagonal()", [check_encode]),
+    "linear: half is missing": (LINEAR, "-0.5 * (", "-(", [check_exact_elbo]),
+    "linear: no 2 pi": (LINEAR, "2 * math.pi * ", "", [check_exact_elbo]),
+    "linear: latents for pixels": (LINEAR, "len(self.b) * torch.log", "self.W.shape[1] * torch.log",
+                                   [check_exact_elbo]),
+    "linear: mean over pixels": (LINEAR, ".square().sum(1) +", ".square().mean(1) +",
+                                 [check_exact_elbo]),
+    "linear: the mean code": (LINEAR, " + logvar.exp() @ self.W.square().sum(0)", "",
+                              [check_exact_elbo, check_encode]),
+    "linear: sign of the KL": (LINEAR, "Bound(log_px_z - kl", "Bound(log_px_z + kl",
+                               [check_exact_elbo]),
+    "linear: covariance for precision": (LINEAR, "precision_matrix=", "covariance_matrix=",
+                                         [check_exact_elbo]),
+    "PPCA: mean of the kept": (PPCA, "eigenvalues[:-latent_dim].mean",
+                               "eigenvalues[-latent_dim:].mean", [check_fit]),
+    "PPCA: divided by n - 1": (PPCA, "/ n)", "/ (n - 1))", [check_fit]),
+    "PPCA: no noise taken off": (PPCA, "eigenvalues[-latent_dim:] - ",
+                                 "eigenvalues[-latent_dim:] - 0 * ", [check_fit]),
+    "PPCA: no clamp": (PPCA, ".clamp(min=0)", "", [check_fit_with_sigma]),
+    "PPCA: columns in the other order": (PPCA, ".flip(1)", "", [check_fit]),
+    "grid: no volume": (GRID, " + log_cell", "", [check_grid]),
+    "grid: one cell too many": (GRID, "(points - 1)", "points", [check_grid]),
+    "grid: no prior": (ON_GRID, " + log_mass", "", [check_joint_on_grid]),
+    "grid: normalised over images": (POSTERIOR_ON_GRID, ", 1)", ", 0)", [check_posterior_on_grid]),
+    "beta: latents for pixels": (BETA, "(pixels if", "(latents if", [check_effective_beta]),
+    "beta: sum for mean over latents": (BETA, "(latents if kl", "(1 if kl", [check_effective_beta]),
+    "beta: no 2 before sigma^2": (BETA, "*= 2 * sigma**2", "*= sigma**2", [check_effective_beta]),
+    "beta: sigma for sigma^2": (BETA, "*= 2 * sigma**2", "*= 2 * sigma", [check_effective_beta]),
+    "sigma: a variance": (IMPLIED, "math.sqrt", "float", [check_implied_sigma]),
 }  # fmt: skip
 
 TRUE = {(*place, check) for place, _, _, checks in FAULTS.values() for check in checks}

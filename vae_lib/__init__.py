@@ -25,9 +25,25 @@ from .evaluate import (
     log_likelihood,
     posterior,
 )
+from .exact import (
+    LinearGaussian,
+    fit_ppca,
+    latent_grid,
+    log_evidence_on_grid,
+    log_joint_on_grid,
+    posterior_on_grid,
+)
 from .models import VAE, Autoencoder, make_model
 from .nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
-from .objectives import Bound, beta_elbo, elbo, iwae_bound, reconstruction_log_prob
+from .objectives import (
+    Bound,
+    beta_elbo,
+    effective_beta,
+    elbo,
+    implied_sigma,
+    iwae_bound,
+    reconstruction_log_prob,
+)
 from .plotting import plot_history, plot_latents, plot_manifold, show_grid, use_style
 from .train import History, TrainConfig, fit, pick_device, set_seed
 
@@ -39,6 +55,7 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "History",
+    "LinearGaussian",
     "MLPDecoder",
     "MLPEncoder",
     "TrainConfig",
@@ -49,18 +66,24 @@ __all__ = [
     "binarize",
     "continuous_bernoulli_log_prob",
     "discretized_logistic_log_prob",
+    "effective_beta",
     "elbo",
     "evaluate_bound",
     "evaluate_elbo",
     "fit",
+    "fit_ppca",
     "gaussian_kl",
     "gaussian_log_prob",
+    "implied_sigma",
     "iwae_bound",
     "kl_per_dimension",
+    "latent_grid",
     "load_binarized_mnist",
     "load_fashion_mnist",
     "load_mnist",
     "load_run",
+    "log_evidence_on_grid",
+    "log_joint_on_grid",
     "log_likelihood",
     "make_model",
     "manifest",
@@ -69,6 +92,7 @@ __all__ = [
     "plot_latents",
     "plot_manifold",
     "posterior",
+    "posterior_on_grid",
     "reconstruction_log_prob",
     "reparameterize",
     "save_run",

@@ -52,7 +52,8 @@ def log_weights(model, x, k):
         raise ValueError(f"k counts importance samples and must be at least 1, got {k}")
     mu, logvar = (t.repeat(k, 1) for t in model.encode(x))
     z = reparameterize(mu, logvar)
-    log_px_z = model.likelihood.log_prob(x.repeat(k, 1, 1, 1), model.decode(z))
+    copies = x.repeat(k, *[1] * (x.dim() - 1))
+    log_px_z = model.likelihood.log_prob(copies, model.decode(z))
     log_pz = gaussian_log_prob(z, torch.zeros_like(z), 0.0)
     log_w = log_px_z + log_pz - gaussian_log_prob(z, mu, logvar)
     return log_w.view(k, -1), log_px_z.view(k, -1)
@@ -76,6 +77,46 @@ def reconstruction_log_prob(model, x):
     """
     log_px_z = model.likelihood.log_prob(x, model.decode(model.encode(x)))
     return Bound(log_px_z, log_px_z, torch.zeros_like(log_px_z))
+
+
+def effective_beta(
+    pixels,
+    latents,
+    reconstruction="sum",
+    kl="sum",
+    reconstruction_weight=1.0,
+    kl_weight=1.0,
+    sigma=None,
+):
+    """The beta for which `beta_elbo` has the optimum of a loss written in another scale.
+
+    The loss is reconstruction_weight * R + kl_weight * KL, where `reconstruction` and `kl` say
+    whether R is summed or averaged over the pixels and KL over the latents.  R is -log p(x given
+    z) if sigma is None, else the squared error (without a half) of a Gaussian of standard
+    deviation sigma.  Raises ValueError on reductions and numbers that cannot be meant.
+    """
+    for name, value in (("reconstruction", reconstruction), ("kl", kl)):
+        if value not in ("sum", "mean"):
+            raise ValueError(f"{name} must be 'sum' or 'mean', got {value!r}")
+    numbers = dict(pixels=pixels, latents=latents, reconstruction_weight=reconstruction_weight)
+    for name, value in (numbers | ({} if sigma is None else dict(sigma=sigma))).items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+    if not kl_weight >= 0:
+        raise ValueError(f"kl_weight must not be negative, got {kl_weight}")
+    per_nat = reconstruction_weight / (pixels if reconstruction == "mean" else 1)
+    if sigma is not None:
+        per_nat *= 2 * sigma**2  # squared error = 2 sigma^2 (-log p) + a constant
+    return kl_weight / (latents if kl == "mean" else 1) / per_nat
+
+
+def implied_sigma(pixels, latents, **loss):
+    """The sigma of the Gaussian decoder for which a squared-error loss has beta = 1.
+
+    Takes the arguments of `effective_beta` but sigma.  Under a mean over 784 pixels and a summed
+    KL it is 19.8, on pixels that reach from 0 to 1.
+    """
+    return math.sqrt(effective_beta(pixels, latents, **loss, sigma=1.0))
 
 
 @torch.no_grad()
