@@ -24,21 +24,6 @@ REFERENCES = "book/references"
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Debian's (or any installed) Chromium, driven by playwright."""
-    path = site.find_browser()
-    if path is None:
-        reason = f"no browser: install one of {', '.join(site.BROWSERS)} (make browser)"
-        pytest.fail(reason) if site.in_ci() else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=site.ARGUMENTS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="session")
 def built():
     if not (HTML / "index.html").is_file():
         pytest.fail("there is no built book in _build/html: run make book")

@@ -33,6 +33,7 @@ from .exact import (
     log_joint_on_grid,
     posterior_on_grid,
 )
+from .explore import BetaCalculator
 from .models import VAE, Autoencoder, make_model
 from .nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from .objectives import (
@@ -51,6 +52,7 @@ __all__ = [
     "FASHION_CLASSES",
     "VAE",
     "Autoencoder",
+    "BetaCalculator",
     "Bound",
     "ConvDecoder",
     "ConvEncoder",
