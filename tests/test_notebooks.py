@@ -386,6 +386,14 @@ FAULTS = {
     "no alt": (figure(image={}), "cell 5: a picture needs alt text"),
     "short alt": (figure(image={"alt": "a plot"}), "cell 5: a picture needs alt text"),
     "no caption": (figure(figure={}), "cell 5: a picture needs a caption"),
+    "value beside a picture": (
+        add_output(5, new_output("execute_result", {"text/plain": "[Text(0, 1, 'a')]"})),
+        "cell 5: the last value shows beside the picture",
+    ),
+    "unlabelled equation": (
+        set_source(8, "$$\na = b\n$$"),
+        "cell 8: 'a = b' has no label",
+    ),
     "two pictures": (add_output(5, shown("image/png", PNG)), "2 pictures share one alt text"),
     "image without alt": (set_source(8, "## S\n\n![](line.svg)"), "an image has no alt text"),
     "img without alt": (set_source(8, "## S\n\n<img src='a.svg'>"), "an <img> has no alt text"),
@@ -417,9 +425,8 @@ def test_a_large_file_is_seen(book):
 @pytest.mark.parametrize(
     "text",
     [
-        "Let $n!$ be and $$\nn! \\ne 0\n$$ so.",
+        "Let $n!$ be and $$\nn! \\ne 0\n$$ (def-n) so.",
         "```python\nprint('!')\n```",
-        "```{math}\nn!\n```",
         "`!ls` and ![a picture](a.svg) and a != b <!-- ! -->",
         "```{figure} a.svg\n---\nalt: a drawn line\n---\nText.\n```",
         ":::{note}\nCalm.\n:::\n\n```{code-block} python\n!\n```",

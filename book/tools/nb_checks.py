@@ -8,6 +8,7 @@ import statistics
 from pathlib import Path
 
 from address import setup_findings
+from equations import display_findings
 from nb_drift import drift_findings, is_lib_cell
 from nb_prose import prose, prose_findings
 from nb_source import tags
@@ -41,6 +42,7 @@ def findings(path, root):
         *figure_findings(nb),
         *path_findings(nb),
         *prose_findings(nb),
+        *equation_findings(nb),
         *drift_findings(nb, root),
         *stamp_findings(nb, root),
     ]
@@ -122,7 +124,7 @@ def figure_findings(nb):
     """Each picture that code made has alt text and a caption in the cell's metadata."""
     found = []
     for number, cell in _numbered_code(nb):
-        count = sum(any(k in o.get("data", {}) for k in IMAGES) for o in cell.outputs)
+        count = sum(map(_is_picture, cell.outputs))
         if not count:
             continue
         settings = cell.metadata.get("mystnb", {})
@@ -134,9 +136,25 @@ def figure_findings(nb):
             )
         if not settings.get("figure", {}).get("caption", "").strip():
             found.append(f"cell {number}: a picture needs a caption: set mystnb.figure.caption")
+        if any(o.output_type == "execute_result" and not _is_picture(o) for o in cell.outputs):
+            found.append(f"cell {number}: the last value shows beside the picture: `_ = ...`")
         if count > 1:
             found.append(f"cell {number}: {count} pictures share one alt text: one picture a cell")
     return found
+
+
+def _is_picture(output):
+    return any(kind in output.get("data", {}) for kind in IMAGES)
+
+
+def equation_findings(nb):
+    """Each displayed equation has a label that says whether it is a result or a definition."""
+    return [
+        f"cell {number}: {finding}"
+        for number, cell in enumerate(nb.cells, 1)
+        if cell.cell_type == "markdown"
+        for finding in display_findings(cell.source)
+    ]
 
 
 def path_findings(nb):
