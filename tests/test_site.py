@@ -5,6 +5,7 @@ kept, and the tests below each ask one question of it.
 """
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,14 @@ def test_chapter_opens_in_colab(seen, name):
     colab = CONFIG["launch_buttons"]["colab_url"]
     wanted = f"{colab}/github/{path}/blob/{repository['branch']}/{name}.ipynb"
     assert wanted in seen(name)["hrefs"]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_each_result_leads_to_what_checks_it(built, name):
+    page = (built / f"{name}.html").read_text(encoding="utf-8")
+    results = re.findall(r'id="equation-(eq-[\w-]+)"', page)
+    marks = re.findall(r'class="vb-checked"><a href="[^"#]+#check-([\w-]+)"', page)
+    assert results and marks == results
 
 
 def test_front_door_leads_to_the_first_page(built):

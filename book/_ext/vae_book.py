@@ -6,7 +6,8 @@ Small things that Jupyter Book does not do:
 3. A text output of more than LONG_OUTPUT lines is folded.
 4. Docstrings are shown as the plain text they are, not parsed as reStructuredText.
 5. Equations, figures and exercises are numbered by chapter: (8.3), Fig. 8.3, Exercise 8.3.
-6. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
+6. A mark beneath each tested equation leads to what checks it (checked_marks.py).
+7. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
 """
 
 import html
@@ -15,6 +16,7 @@ import re
 import shutil
 from pathlib import Path
 
+from checked_marks import MarkCheckedEquations
 from docutils import nodes
 from inline_svg import inline_svg
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -149,6 +151,7 @@ def setup(app):
     app.add_post_transform(InlineFigures)
     app.add_post_transform(FoldLongOutputs)
     app.add_post_transform(DropRepeatedIds)
+    app.add_post_transform(MarkCheckedEquations)
     drop_thebe(app)
     app.connect("autodoc-process-docstring", plain_docstring)
     app.connect("autodoc-process-signature", plain_signature)
