@@ -33,7 +33,7 @@ def answered(page):
     """The beta on the page, and the sigma or None."""
     text = page.locator(".vb-beta output").first.inner_text().replace(",", "")
     beta = re.search(r"effective beta = ([\d.e+-]+)", text)
-    sigma = re.search(r"sigma = ([\d.e+-]+\d)", text)
+    sigma = re.search(r"with s = ([\d.e+-]+\d)", text)
     return float(beta[1]), float(sigma[1]) if sigma else None
 
 
