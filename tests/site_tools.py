@@ -133,6 +133,11 @@ FOLDED = """() => [...document.querySelectorAll(".solution.dropdown, details.vb-
   .map(x => "open at load: " + x.textContent.trim().slice(0, 60))"""
 
 OVERFLOW = """() => {
+  const cut = [...document.querySelectorAll("article mjx-container")].filter(x => {
+    const block = x.closest("p, li, dd, td, figcaption, div.math");
+    return block && x.getBoundingClientRect().right > block.getBoundingClientRect().right + 3;
+  });
+  if (cut.length) return cut.slice(0, 3).map(x => "formula cut off: " + x.textContent);
   const width = document.documentElement.scrollWidth;
   if (width <= innerWidth + 1) return [];
   const wide = [...document.querySelectorAll("body *")].filter(
@@ -179,6 +184,8 @@ def contrast(page, scheme: str) -> list[str]:
 
 def overflow(page, width: int = 390) -> list[str]:
     page.set_viewport_size({"width": width, "height": 844})
+    # the page answers to its new size in the next frame
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     return page.evaluate(OVERFLOW)
 
 

@@ -259,6 +259,12 @@ def test_too_wide_element_is_caught(planted):
     assert "600" in site.overflow(page)[0] or "px on a screen" in site.overflow(page)[0]
 
 
+def test_formula_that_leaves_its_paragraph_is_caught(planted):
+    formula = '<mjx-container style="display: inline-block; width: 600px">a = b</mjx-container>'
+    page, _, _ = planted(f'<article style="overflow: hidden"><p>{formula}</p></article>')
+    assert site.overflow(page) == ["formula cut off: a = b"]
+
+
 def test_light_text_on_a_light_output_is_caught(planted):
     body = ('<div class="cell_output"><div class="text_html" '
             'style="background: #ced6dd; color: #dce1e7">pale</div></div>')  # fmt: skip

@@ -24,10 +24,24 @@
     }
   }
 
+  // A formula in a line does not break. One that is wider than its paragraph scrolls.
+  function boxWideFormulas() {
+    for (const formula of document.querySelectorAll("article span.math > mjx-container")) {
+      formula.classList.remove("vb-wide");
+      const block = formula.closest("p, li, dd, td, figcaption, h2, h3");
+      const wide = block && formula.scrollWidth > 0 &&
+        formula.firstElementChild.getBoundingClientRect().width > block.clientWidth;
+      formula.classList.toggle("vb-wide", Boolean(wide));
+      if (wide) formula.tabIndex = 0;
+      else formula.removeAttribute("tabindex");
+    }
+  }
+
   window.addEventListener("load", function () {
     const typeset = (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise);
-    Promise.resolve(typeset).then(keepPunctuation);
+    Promise.resolve(typeset).then(keepPunctuation).then(boxWideFormulas);
   });
   window.addEventListener("load", markScrollable);
   window.addEventListener("resize", markScrollable);
+  window.addEventListener("resize", boxWideFormulas);
 })();
