@@ -97,9 +97,18 @@ def test_nonsense_gets_a_plain_answer(open_page):
         assert text == "Weights and counts must be positive numbers."
 
 
-def test_without_scripts_the_first_answer_stands(open_page):
+def test_without_scripts_it_is_no_dead_form(open_page):
     page = open_page(BetaCalculator()._repr_html_(), scripts=False)
     assert "effective beta = 3.92" in page.locator("output").inner_text()
+    assert "run this cell" in page.locator("output").inner_text()
+    assert page.locator("select, input").count() == 0
+
+
+def test_with_scripts_all_of_it_is_seen(open_page):
+    page = open_page(BetaCalculator()._repr_html_())
+    fields = page.locator("select, input").all()
+    assert len(fields) == 9 and all(field.is_visible() for field in fields)
+    assert "run this cell" not in page.locator("output").inner_text()
 
 
 def test_it_is_worked_by_keyboard(open_page):

@@ -36,7 +36,8 @@ _PRESETS = {
 class BetaCalculator:
     """A form that answers "what beta does my loss really use?"; the formula of `effective_beta`.
 
-    Show it as the last line of a cell.  Its first setting is answered without a script, too.
+    Show it as the last line of a cell.  Where its script may not run (a notebook that is
+    not trusted yet), it shows the answer to its first setting and how to go on.
     """
 
     def __repr__(self):
@@ -45,7 +46,11 @@ class BetaCalculator:
     def _repr_html_(self):
         first = next(iter(_PRESETS.values()))
         loss = {name: value for name, value in first.items() if name not in ("error", "sigma")}
-        answer = f"<strong>effective beta = {effective_beta(**loss):.4g}</strong>"
+        answer = (
+            f"<strong>effective beta = {effective_beta(**loss):.4g}</strong><br>where both terms "
+            f"are averaged, over {first['pixels']} pixels and {first['latents']} latents. "
+            "To change the loss, run this cell: the form needs its script."
+        )
         options = "".join(f"<option>{html.escape(name)}</option>" for name in _PRESETS)
         settings = json.dumps([dict(values=values) for values in _PRESETS.values()])
         page = files(__package__).joinpath("assets", "beta_calculator.html").read_text("utf-8")
