@@ -96,7 +96,7 @@ def measured(root):
     for label, function in load_tests(root).items():
         check = run_test(function)
         unit = " s.e." if check.by == "Monte Carlo" else ""
-        found[label] = f"{check.largest:.2g}{unit}" if unit else f"{check.largest:.0e}"
+        found[label] = f"{check.largest:.2g}{unit}" if unit else f"{check.largest:.1g}"
     return found
 
 
