@@ -11,7 +11,9 @@ import re
 import sys
 from pathlib import Path
 
-import nbformat
+import yaml
+from check_site import toc_pages
+from nb_text import read_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = Path("tests/equations")
@@ -46,23 +48,22 @@ def displays(text):
 
 def pages(root):
     """{page: its pieces of Markdown} of the whole book, in the order of its contents."""
-    names = re.findall(r"(?m)^\s*(?:- file|root): (\S+)", (root / "_toc.yml").read_text())
-    found = {}
-    for name in names:
+    root, found = Path(root), {}
+    for name in toc_pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))):
         notebook, page = root / f"{name}.ipynb", root / f"{name}.md"
         if notebook.exists():
-            cells = nbformat.read(notebook, as_version=4).cells
+            cells = read_notebook(notebook).cells
             found[name] = [cell.source for cell in cells if cell.cell_type == "markdown"]
         elif page.exists():
             found[name] = [page.read_text(encoding="utf-8")]
     return found
 
 
-def labels(root):
-    """(label, page) of every displayed equation of the book that has one, in order."""
+def labels(book):
+    """(label, page) of every labelled equation of a book, as `pages` returns it, in order."""
     return [
         (label, page)
-        for page, texts in pages(Path(root)).items()
+        for page, texts in book.items()
         for text in texts
         for _, label in displays(text)
         if label
@@ -94,15 +95,15 @@ def _marker(function):
 
 def findings(root):
     """Everything by which the equations of the book and their tests do not match."""
-    named, tests = labels(root), described_tests(root)
+    book, tests = pages(root), described_tests(root)
     found = [
         f"{page}: {finding}"
-        for page, texts in pages(Path(root)).items()
+        for page, texts in book.items()
         for text in texts
         for finding in display_findings(text)
     ]
     seen = {}
-    for label, page in named:
+    for label, page in labels(book):
         if label in seen:
             found.append(f"{page}: the label {label} was given before, in {seen[label]}")
         seen[label] = page

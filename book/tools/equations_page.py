@@ -45,12 +45,13 @@ def run_test(function, fault=0.0):
 
 def table(root, deviations):
     """The tables of the page, one a chapter; deviations: {label: text}."""
-    named, tests = labels(root), described_tests(root)
+    book, tests = pages(root), described_tests(root)
+    named = labels(book)
     lines = [_summary(tests, deviations), ""]
     for page in dict.fromkeys(page for _, page in named):
         here = [label for label, where in named if where == page]
         results = [label for label in here if label.startswith("eq-")]
-        lines += [f"## {_title(root, page)}", ""]
+        lines += [f"## {_title(page, book[page])}", ""]
         counts = (_count(len(results), "result"), _count(len(here) - len(results), "definition"))
         lines += [", ".join(counts) + ".", ""]
         if results:
@@ -82,8 +83,8 @@ def _count(n, word):
     return f"{n} {word}" + "s" * (n != 1)
 
 
-def _title(root, page):
-    heading = re.search(r"(?m)^# (.+)$", "\n".join(pages(Path(root))[page]))
+def _title(page, texts):
+    heading = re.search(r"(?m)^# (.+)$", "\n".join(texts))
     return f"[{heading[1]}](../{page})"
 
 
@@ -95,8 +96,8 @@ def measured(root):
     found = {}
     for label, function in load_tests(root).items():
         check = run_test(function)
-        unit = " s.e." if check.by == "Monte Carlo" else ""
-        found[label] = f"{check.largest:.2g}{unit}" if unit else f"{check.largest:.1g}"
+        sampled = check.by == "Monte Carlo"
+        found[label] = f"{check.largest:.2g} s.e." if sampled else f"{check.largest:.1g}"
     return found
 
 
