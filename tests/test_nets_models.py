@@ -133,3 +133,26 @@ def test_make_model():
     for words in (("cvae", "conv"), ("vae", "resnet")):
         with pytest.raises(ValueError, match=words[0] if words[0] == "cvae" else words[1]):
             make_model(*words, 2)
+
+
+@pytest.mark.parametrize(
+    ("net", "widths"),
+    [
+        ("conv", {"channels": (3, 5), "hidden": 7}),
+        ("conv", {"hidden": 7}),
+        ("mlp", {"hidden": (9,)}),
+    ],
+)
+def test_make_model_gives_both_nets_the_same_widths(net, widths):
+    model = make_model("vae", net, 2, (1, 8, 8), **widths)
+    shapes = {tuple(p.shape) for p in model.parameters()}
+    inner = 7 if net == "conv" else 9
+    assert (inner, 2) in shapes and (2, inner) in shapes  # decoder's first layer, encoder's head
+    if "channels" in widths:
+        assert (3, 1, 4, 4) in shapes and (5, 3, 4, 4) in shapes
+    assert model.sample(3).shape == (3, 1, 8, 8)
+
+
+def test_make_model_names_a_width_it_does_not_know():
+    with pytest.raises(ValueError, match=r"'mlp' takes.*channels"):
+        make_model("vae", "mlp", 2, channels=(3, 5))

@@ -64,14 +64,22 @@ class VAE(nn.Module):
         return self.likelihood.mean(self.decode(z))
 
 
-def make_model(kind, net, latent_dim, image_shape=(1, 28, 28), likelihood="bernoulli"):
-    """A fresh model from plain words: kind "autoencoder" or "vae", net "conv" or "mlp"."""
+def make_model(kind, net, latent_dim, image_shape=(1, 28, 28), likelihood="bernoulli", **widths):
+    """A fresh model from plain words: kind "autoencoder" or "vae", net "conv" or "mlp".
+
+    widths: `hidden`, and `channels` for "conv", where encoder and decoder are not to be as wide
+    as their defaults; both get the same.  Raises ValueError on other words.
+    """
     kinds = {"autoencoder": (Autoencoder, 1), "vae": (VAE, 2)}
     nets = {"conv": (ConvEncoder, ConvDecoder), "mlp": (MLPEncoder, MLPDecoder)}
     if kind not in kinds or net not in nets:
         raise ValueError(
             f"kind is one of {list(kinds)}, net of {list(nets)}; got {kind!r}, {net!r}"
         )
+    allowed = {"conv": {"hidden", "channels"}, "mlp": {"hidden"}}[net]
+    if widths.keys() - allowed:
+        raise ValueError(f"net {net!r} takes the widths {allowed}, got {sorted(widths)}")
     (model_class, heads), (encoder_class, decoder_class) = kinds[kind], nets[net]
-    encoder = encoder_class(latent_dim, heads=heads, image_shape=image_shape)
-    return model_class(encoder, decoder_class(latent_dim, image_shape=image_shape), likelihood)
+    encoder = encoder_class(latent_dim, heads=heads, image_shape=image_shape, **widths)
+    decoder = decoder_class(latent_dim, image_shape=image_shape, **widths)
+    return model_class(encoder, decoder, likelihood)
