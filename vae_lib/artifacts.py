@@ -20,14 +20,14 @@ def manifest(root=None):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def save_run(name, model, spec, root=None, half=True, **record):
+def save_run(name, model, spec, root=None, half=True, build=make_model, **record):
     """Write a model's weights and its manifest entry; returns the entry.
 
-    spec: the arguments of `make_model` that rebuild it.  record: config, metrics and the like,
-    plain JSON.  half: store weights in float16.  A refused call writes nothing.
+    spec: the arguments of `build` that rebuild it.  record: config, metrics and the like, plain
+    JSON.  half: store weights in float16.  A refused call writes nothing.
     """
     root = Path(root or RUNS)
-    make_model(**spec).load_state_dict(model.state_dict())  # refuse a spec of another model
+    build(**spec).load_state_dict(model.state_dict())  # refuse a spec of another model
     json.dumps([spec, record])  # and what cannot be written
     weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:  # not the scalars: rounding a learned log-variance costs nats in every pixel
@@ -46,7 +46,7 @@ def save_run(name, model, spec, root=None, half=True, **record):
     return entry
 
 
-def load_run(name, root=None):
+def load_run(name, root=None, build=make_model):
     """A stored model in float32 on the CPU, and its manifest entry.
 
     Raises KeyError for a name that is not in the manifest, OSError when the file is missing or
@@ -62,9 +62,20 @@ def load_run(name, root=None):
             f"{path.name} is missing or altered (sha256 {found}, expected {entry['sha256']}): "
             "reinstall vae_lib or run its experiment again"
         )
-    model = make_model(**entry["model"])
+    model = build(**entry["model"])
     model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     return model.float().eval(), entry
+
+
+def load_result(name):
+    """The measured numbers that an experiment stored in assets/NAME.json (plain JSON).
+
+    Raises KeyError for a name that is not there.
+    """
+    path = RUNS / f"{name}.json"
+    if not path.exists():
+        raise KeyError(f"no result named {name!r} in vae_lib/assets: run its experiment")
+    return json.loads(path.read_text())
 
 
 def versions():
