@@ -1,4 +1,4 @@
-"""Train the chapter 7 and 8 models on all 60,000 images and store them in vae_lib/assets.
+"""Train the models of chapters 7, 8 and the explorer on all 60,000 images; store in vae_lib/assets.
 
     python experiments/train_all.py NAME [--data FOLDER] [--epochs N] [--threads N]
 
@@ -23,6 +23,9 @@ RUNS = {
     for short, kind in (("cae", "autoencoder"), ("vae", "vae"))
     for latent_dim in (2, 20)
 }
+# The explorer's: small enough that both decoders travel inside a page.
+PLANE = {"net": "conv", "latent_dim": 2, "channels": [64, 8], "hidden": 64}
+RUNS |= {"cae_plane": {"kind": "autoencoder", **PLANE}, "vae_plane": {"kind": "vae", **PLANE}}
 CHECKPOINTS = Path(__file__).parents[1] / "_runs"
 DRAWS = 5  # binarisations of the test set, for the spread
 

@@ -5,9 +5,16 @@ Each class returns HTML with its script inside; the page asks nothing of the net
 
 import html
 import json
+import math
 from importlib.resources import files
 
+import torch
+
+from .data import to_unit
 from .objectives import effective_beta
+from .pieces import data_uri, packed, page
+from .plane import Plane, checked, medians_of, spread_rows
+from .stills import explorer_still, sprite
 
 # Settings of losses as found in public code; the last one is left to the reader.
 _ELBO = dict(
@@ -53,7 +60,71 @@ class BetaCalculator:
         )
         options = "".join(f"<option>{html.escape(name)}</option>" for name in _PRESETS)
         settings = json.dumps([dict(values=values) for values in _PRESETS.values()])
-        page = files(__package__).joinpath("assets", "beta_calculator.html").read_text("utf-8")
+        form = files(__package__).joinpath("assets", "beta_calculator.html").read_text("utf-8")
         for mark, text in (("PRESETS", options), ("ANSWER", answer), ("SETTINGS", settings)):
-            page = page.replace(mark, text, 1)
-        return page
+            form = form.replace(mark, text, 1)
+        return form
+
+
+class LatentExplorer:
+    """Drag in the latent plane and see the decoder's image, for one model or several side by side.
+
+    models: {name: model with two latents}, or one model.  images (N, C, H, W) and labels (N,):
+    the data whose codes make the maps; codes are f(x) of an autoencoder, mu of a VAE.  names: of
+    the classes.  shown: pictures of the same images where they should differ from what is encoded
+    (the grey originals of binary images).  walk: two classes, the ends of a path on offer; else
+    the two that lie farthest apart.  n: how many images travel with the page, drawn evenly from
+    the classes.
+
+    A plane is measured in units of its own codes: u = (z - mean) / sd, axis by axis, so that one
+    gesture means the same for every model.  Where the nearest code is farther off than it is for
+    95 % of the images themselves, the handle stands in a hole.
+    Raises ValueError for models without two latents or a decoder that `pieces.exported` cannot
+    take, and for images, labels and names that do not match.
+    """
+
+    def __init__(self, models, images, labels, names=None, shown=None, walk=None, n=500):
+        if isinstance(models, torch.nn.Module):
+            models = {type(models).__name__: models}
+        shown = images if shown is None else shown
+        labels, names = checked(models, images, labels, names, shown)
+        if walk is not None and not {*walk} <= {names[c] for c in labels.unique()}:
+            raise ValueError(f"walk is two classes that occur in labels, got {walk}")
+        rows = spread_rows(labels, n, torch.Generator().manual_seed(0))
+        self.labels, self.names = labels[rows], names
+        self.shown = to_unit(shown[rows]).cpu()
+        self.planes = [Plane(name, model, images[rows]) for name, model in models.items()]
+        # one code in two hundred may lie beyond the edge of its map
+        farthest = max(plane.u.abs().amax(1).quantile(0.995).item() for plane in self.planes)
+        self.side = math.ceil(2 * farthest) / 2
+        self.walk = self._ends(walk)
+
+    def __repr__(self):
+        names = " and ".join(plane.name for plane in self.planes)
+        return f"an interactive map of the latent plane of {names}, {len(self.labels)} images"
+
+    def _repr_html_(self):
+        picture, tiles = sprite(self.shown)
+        data = {
+            "side": self.side,
+            "names": self.names,
+            "labels": packed(self.labels, "u8"),
+            "tiles": {"sprite": data_uri(picture), **tiles},
+            "walk": self.walk,
+            "planes": [plane.data() for plane in self.planes],
+        }
+        return page("explorer", data, *explorer_still(self))
+
+    def _ends(self, walk):
+        """Two images, each of them typical of its class for every model."""
+        medians = [medians_of(plane.u, self.labels) for plane in self.planes]
+        classes = self.labels.unique().tolist()
+        if walk is None:
+            gaps = sum(torch.cdist(m, m) for m in medians)
+            walk = [self.names[classes[k]] for k in divmod(int(gaps.argmax()), len(classes))]
+        rows = []
+        for c in map(self.names.index, walk):
+            k = classes.index(c)
+            off = sum((p.u - m[k]).norm(dim=1) for p, m in zip(self.planes, medians, strict=True))
+            rows.append(int(torch.where(self.labels == c, off, torch.inf).argmin()))
+        return rows
