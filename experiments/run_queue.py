@@ -4,8 +4,8 @@
     python experiments/run_queue.py --list     show the queue
     python experiments/run_queue.py --write    write the tables of README.md and book/results.md
 
-Each run is resumable and takes at most 10 minutes on the device named.  A failed run is reported
-and the next one goes on.
+Each run is resumable and takes at most 10 minutes on a GPU.  A failed run is reported and the
+next one goes on.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from vae_lib import manifest
+from vae_lib import load_result, manifest
+from vae_lib.artifacts import RUNS
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -31,20 +32,44 @@ class Run(NamedTuple):
     minutes: dict
 
 
+def trainings(script, names, minutes):
+    """A queue row for each {name: what it feeds} that a training script takes as its argument."""
+    return [Run(n, f"experiments/{script} {n}", feeds, minutes) for n, feeds in names.items()]
+
+
 QUEUE = [
-    Run(name, f"experiments/train_all.py {name}", feeds, {"cpu": 8, "cuda": 1})
-    for name, feeds in (
-        ("cae_j2", "chapter 7, its latent plane"),
-        ("cae_j20", "chapter 7, against PCA"),
-        ("vae_j2", "chapter 8, its latent plane"),
-        ("vae_j20", "chapter 8, its ladder"),
-    )
+    *trainings(
+        "train_all.py",
+        {
+            "cae_j2": "chapters 7, 9: its latent plane",
+            "cae_j20": "chapters 7, 9: against PCA and VAE",
+            "vae_j2": "chapters 8 to 10: its latent plane",
+            "vae_j20": "chapters 8 to 10",
+            "cae_plane": "the explorer",
+            "vae_plane": "the explorer",
+        },
+        {"cpu": 8, "cuda": 1},
+    ),
+    *trainings(
+        "train_beta.py",
+        {f"beta_{beta}": "chapter 4: the slider" for beta in ("0.25", "1", "4", "16", "40", "100")},
+        {"cpu": 1, "cuda": 1},
+    ),
+    Run(
+        "classifier",
+        "experiments/train_classifier.py",
+        "chapters 9, 10: the scores of images",
+        {"cpu": 10, "cuda": 1},
+    ),
+    Run("comparison", "experiments/compare.py", "chapter 9: its table", {"cpu": 90, "cuda": 10}),
 ]
 
 
 def status(run):
-    """'in, on DEVICE, SECONDS' where the manifest holds the run, else 'outstanding'."""
+    """'in, on DEVICE, SECONDS' where the result is stored, else 'outstanding'."""
     entry = manifest().get(run.name)
+    if entry is None and (RUNS / f"{run.name}.json").exists():
+        entry = load_result(run.name)
     return f"in, on {entry['device']}, {entry['seconds']:.0f} s" if entry else "outstanding"
 
 
@@ -59,9 +84,10 @@ def table():
     return "\n".join(rows)
 
 
-def number(summary):
+def number(summary, places=2):
     """Mean and sd with a true minus, kept on one line."""
-    return f"{summary['mean']:.2f}\u00a0±\u00a0{summary['sd']:.2f}".replace("-", "−")
+    mean, sd = summary["mean"], summary["sd"]
+    return f"{mean:.{places}f}\u00a0±\u00a0{sd:.{places}f}".replace("-", "−")
 
 
 def results_table():
@@ -71,6 +97,8 @@ def results_table():
         "|---|---|---|---|---|---|---|",
     ]
     for name, entry in sorted(manifest().items()):
+        if "test" not in entry["metrics"]:
+            continue  # the classifier
         test = entry["metrics"]["test"]
         cells = [number(test["value"]), number(test["log_px_z"]), f"{test['kl']['mean']:.2f}"]
         if entry["model"]["kind"] == "autoencoder":
@@ -83,13 +111,30 @@ def results_table():
     return "\n".join(rows)
 
 
+def comparison_table():
+    """Every score of chapter 9, mean and sd over seeds, as a Markdown table for the book."""
+    models = load_result("comparison")["models"]
+    names = ["cae_j2", "vae_j2", "cae_j20", "vae_j20"]
+    rows = [f"| score | {' | '.join(names)} |", "|---|---|---|---|---|"]
+    for group, scores in models[names[0]].items():
+        for score in scores:
+            entries = [models[name][group][score] for name in names]
+            places = 3 if min(abs(entry["mean"]) for entry in entries) < 1 else 2
+            cells = [number(entry, places) for entry in entries]
+            label = f"{group}: {score}".replace("_", " ")
+            rows.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def pages():
     """The files that hold generated tables, and their text as it should be now."""
     result = {}
-    for path, text in ((README, table()), (RESULTS, results_table())):
-        before, rest = path.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        result[path] = f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+    parts = {README: [table()], RESULTS: [results_table(), comparison_table()]}
+    for path, texts in parts.items():
+        pieces = path.read_text(encoding="utf-8").split(BEGIN)
+        for i, text in enumerate(texts, start=1):
+            pieces[i] = f"\n\n{text}\n\n{END}{pieces[i].split(END)[1]}"
+        result[path] = BEGIN.join(pieces)
     return result
 
 

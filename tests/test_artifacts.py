@@ -5,7 +5,15 @@ import json
 import pytest
 import torch
 
-from vae_lib import artifacts, load_run, make_model, manifest, save_run
+from vae_lib import (
+    GarmentClassifier,
+    artifacts,
+    load_result,
+    load_run,
+    make_model,
+    manifest,
+    save_run,
+)
 from vae_lib.likelihoods import DiscretizedLogistic, Gaussian
 
 SPEC = dict(kind="vae", net="conv", latent_dim=3, image_shape=(1, 8, 8), likelihood="gaussian")
@@ -135,9 +143,29 @@ def test_no_pickle(tmp_path, monkeypatch):
 
 def test_what_ships_loads():
     """Every run in the package's manifest loads, and is the model that its entry names."""
-    for name in manifest():
-        model, entry = load_run(name)
-        assert type(model).__name__.lower() == entry["model"]["kind"]
+    for name, entry in manifest().items():
+        kind = entry["model"].get("kind", "garmentclassifier")
+        build = make_model if "kind" in entry["model"] else GarmentClassifier
+        assert type(load_run(name, build=build)[0]).__name__.lower() == kind
+
+
+def test_another_kind_of_model(tmp_path):
+    """Whatever builds it: the classifier's buffers come back too."""
+    model = GarmentClassifier((2, 3, 4), n_features=5)
+    model.test_mean += 0.25
+    spec = dict(channels=[2, 3, 4], n_features=5)
+    save_run("c", model, spec, tmp_path, half=False, build=GarmentClassifier)
+    again, entry = load_run("c", tmp_path, build=GarmentClassifier)
+    assert entry["model"] == spec and torch.equal(again.test_mean, model.test_mean)
+    torch.testing.assert_close(
+        again(torch.ones(2, 1, 28, 28)), model.eval()(torch.ones(2, 1, 28, 28))
+    )
+
+
+def test_results_are_read_by_name():
+    assert load_result("comparison")["settings"]["seeds"] >= 3
+    with pytest.raises(KeyError, match="nothing"):
+        load_result("nothing")
 
 
 def test_versions():

@@ -1,6 +1,7 @@
 """The final implementations of the VAE book.  Importing it does no work."""
 
-from .artifacts import load_run, manifest, save_run
+from .artifacts import load_result, load_run, manifest, save_run
+from .compare import codes_of, decode_means, fit_densities
 from .data import (
     FASHION_CLASSES,
     batches,
@@ -9,6 +10,7 @@ from .data import (
     load_fashion_mnist,
     load_mnist,
 )
+from .demos import BetaDemo, ReparameterizationDemo
 from .distributions import (
     bernoulli_log_prob,
     continuous_bernoulli_log_prob,
@@ -25,6 +27,7 @@ from .evaluate import (
     log_likelihood,
     posterior,
 )
+from .evidence import laplace_evidence
 from .exact import (
     LinearGaussian,
     fit_ppca,
@@ -33,7 +36,8 @@ from .exact import (
     log_joint_on_grid,
     posterior_on_grid,
 )
-from .explore import BetaCalculator
+from .explore import BetaCalculator, LatentExplorer
+from .latent import attribute_direction, lerp, normal_grid, slerp
 from .models import VAE, Autoencoder, make_model
 from .nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from .objectives import (
@@ -46,6 +50,17 @@ from .objectives import (
     reconstruction_log_prob,
 )
 from .plotting import plot_history, plot_latents, plot_manifold, show_grid, use_style
+from .quality import (
+    GarmentClassifier,
+    coverage_of,
+    frechet_distance,
+    hole_score,
+    image_features,
+    load_classifier,
+    moments,
+    sliced_distance,
+)
+from .steering import steer
 from .train import History, TrainConfig, fit, pick_device, set_seed
 
 __all__ = [
@@ -53,42 +68,60 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "BetaCalculator",
+    "BetaDemo",
     "Bound",
     "ConvDecoder",
     "ConvEncoder",
+    "GarmentClassifier",
     "History",
+    "LatentExplorer",
     "LinearGaussian",
     "MLPDecoder",
     "MLPEncoder",
+    "ReparameterizationDemo",
     "TrainConfig",
     "active_units",
+    "attribute_direction",
     "batches",
     "bernoulli_log_prob",
     "beta_elbo",
     "binarize",
+    "codes_of",
     "continuous_bernoulli_log_prob",
+    "coverage_of",
+    "decode_means",
     "discretized_logistic_log_prob",
     "effective_beta",
     "elbo",
     "evaluate_bound",
     "evaluate_elbo",
     "fit",
+    "fit_densities",
     "fit_ppca",
+    "frechet_distance",
     "gaussian_kl",
     "gaussian_log_prob",
+    "hole_score",
+    "image_features",
     "implied_sigma",
     "iwae_bound",
     "kl_per_dimension",
+    "laplace_evidence",
     "latent_grid",
+    "lerp",
     "load_binarized_mnist",
+    "load_classifier",
     "load_fashion_mnist",
     "load_mnist",
+    "load_result",
     "load_run",
     "log_evidence_on_grid",
     "log_joint_on_grid",
     "log_likelihood",
     "make_model",
     "manifest",
+    "moments",
+    "normal_grid",
     "pick_device",
     "plot_history",
     "plot_latents",
@@ -100,5 +133,8 @@ __all__ = [
     "save_run",
     "set_seed",
     "show_grid",
+    "slerp",
+    "sliced_distance",
+    "steer",
     "use_style",
 ]
