@@ -642,6 +642,16 @@ def test_normalising_removes_what_differs_from_run_to_run(book):
     assert dump_notebook(normalise(nb, book)) == dump_notebook(nb)
 
 
+def test_normalising_keeps_the_picture_of_a_widget_and_not_the_widget(book):
+    """Stored, a widget is dead.  One without a picture stays, for the check to find."""
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}}
+    bundles = [{**widget, "image/png": "aGk=", "text/plain": "sliders"}, {**widget}]
+    outputs = [new_output("display_data", data=data) for data in bundles]
+    nb = new_notebook(cells=[new_code_cell("1", outputs=outputs)])
+    kept = [o.data.keys() for o in normalise(nb, book).cells[0].outputs]
+    assert kept == [{"image/png", "text/plain"}, widget.keys()]
+
+
 # -- nbval: a fault in the library turns the notebooks red ----------------------------------------
 
 SAMPLER_NOTEBOOK = """\

@@ -10,6 +10,7 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 LANGUAGE = {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"}
 KEPT_NOTEBOOK_METADATA = ("mystnb", "vae_book")
 KEPT_CELL_METADATA = ("tags", "mystnb")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 INSTALLED = re.compile(r"[^\s\"']*/(?:site-packages|dist-packages|lib/python3\.\d+)/")
 
@@ -50,6 +51,8 @@ def _derive_ids(nb):
 def _normalise_outputs(outputs, root):
     outputs = _merge_streams(outputs)
     for output in outputs:
+        if "image/png" in output.get("data", {}):
+            output.data.pop(WIDGET, None)  # stored, a widget is dead: its still picture stays
         if output.output_type == "error":
             output.traceback = [_clean_traceback(line, root) for line in output.traceback]
         elif output.output_type == "stream" and output.name == "stderr":

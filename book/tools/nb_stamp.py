@@ -16,6 +16,7 @@ from nb_source import PACKAGE, canonical, code_cells, code_tree, tags, used_modu
 KEY = "vae_book"
 RERUN = "run `make notebooks`, or `notebooks.py update` from its text"
 EMBEDDED = {"load_fashion_mnist": "fashion_mnist_small.npz"}  # loader -> the file it reads
+NAMED = {"load_run": ".safetensors", "load_result": ".json"}  # loader of a name -> the ending
 
 
 def sha256(data):
@@ -89,8 +90,11 @@ def read_artifacts(tree):
         name = getattr(node.func, "id", getattr(node.func, "attr", None))
         if name in EMBEDDED:
             found.add(EMBEDDED[name])
-        elif name == "load_run":
+        elif name in NAMED:
             values = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "name")]
             texts = [v.value for v in values if isinstance(v, ast.Constant)]
-            found.update(f"{text}.safetensors" for text in texts)
+            found.update(text + NAMED[name] for text in texts)
+        elif name == "page" and node.args and isinstance(node.args[0], ast.Constant):
+            pieces = ("explorer_core", node.args[0].value)  # an interactive piece and its core
+            found.update(f"{piece}.{kind}" for piece in pieces for kind in ("css", "js"))
     return found
