@@ -7,7 +7,8 @@ Small things that Jupyter Book does not do:
 4. Docstrings are shown as the plain text they are, not parsed as reStructuredText.
 5. Equations, figures and exercises are numbered by chapter: (8.3), Fig. 8.3, Exercise 8.3.
 6. A mark beneath each tested equation leads to what checks it (checked_marks.py).
-7. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
+7. A cell that demonstrates a claim of the appendix can be linked to (claim_cells.py).
+8. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
 """
 
 import html
@@ -17,6 +18,7 @@ import shutil
 from pathlib import Path
 
 from checked_marks import MarkCheckedEquations
+from claim_cells import NameClaimCells
 from docutils import nodes
 from inline_svg import inline_svg
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -148,6 +150,7 @@ def skip_field_aliases(app, what, name, obj, skip, options):
 
 def setup(app):
     """Register everything; called by Sphinx."""
+    app.add_transform(NameClaimCells)
     app.add_post_transform(InlineFigures)
     app.add_post_transform(FoldLongOutputs)
     app.add_post_transform(DropRepeatedIds)
