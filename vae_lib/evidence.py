@@ -45,7 +45,11 @@ def _mode(model, x, density, z, steps):
 
 
 def _posterior_root(model, z, density):
-    """A root of the inverse of the Gauss-Newton curvature of -log p(x, z) at z: (B, J, J)."""
+    """A root of the proposal's covariance: (B, J, J).
+
+    Its inverse is the Gauss-Newton curvature of -log p(x given z) at z, plus one over the
+    variances of the density.
+    """
 
     def pixels(one):
         return model.decode(one[None])[0].flatten()
