@@ -15,15 +15,16 @@ import time
 from typing import NamedTuple
 
 import torch
-from train_all import CHECKPOINTS
+from train_all import CHECKPOINTS, RUNS, bound_of
 
 import vae_lib as vl
 from vae_lib import compare, quality
-from vae_lib.artifacts import RUNS, versions
+from vae_lib.artifacts import RUNS as ASSETS
+from vae_lib.artifacts import versions
 from vae_lib.evidence import laplace_evidence
 
 OUT = CHECKPOINTS / "compare"
-KINDS = {"cae": "autoencoder", "vae": "vae"}
+NAMES = ("cae_j2", "vae_j2", "cae_j20", "vae_j20")
 DRAWS, PAIRS, EVIDENCE_IMAGES, EVIDENCE_DRAWS = 10_000, 400, 200, 300
 
 
@@ -62,13 +63,12 @@ def trained(name, seed, data):
     """The model NAME of a seed: stored if the seed is 0, else trained or taken up again."""
     if seed == 0:
         return vl.load_run(name)[0]
-    short, latent_dim = name.split("_j")
     checkpoint = str(CHECKPOINTS / f"{name}_s{seed}.pt")
     config = vl.TrainConfig(epochs=10, lr=3e-3, binarize=True, seed=seed, checkpoint=checkpoint)
     images, _ = vl.load_fashion_mnist("train", size="full", root=data)
     vl.set_seed(seed)
-    model = vl.make_model(KINDS[short], net="conv", latent_dim=int(latent_dim))
-    vl.fit(model, vl.elbo if short == "vae" else vl.reconstruction_log_prob, images, config)
+    model = vl.make_model(**RUNS[name])
+    vl.fit(model, bound_of(RUNS[name]), images, config)
     return model.cpu().eval()
 
 
@@ -142,9 +142,9 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     OUT.mkdir(parents=True, exist_ok=True)
-    kit, names = make_kit(), [f"{short}_j{J}" for J in (2, 20) for short in KINDS]
+    kit = make_kit()
     for seed in range(args.seeds):
-        for name in names if args.only is None else [args.only]:
+        for name in NAMES if args.only is None else [args.only]:
             path = OUT / f"{name}_s{seed}.json"
             if not path.exists():
                 model, start = trained(name, seed, args.data), time.perf_counter()
@@ -152,14 +152,14 @@ def main():
                 path.write_text(json.dumps(done))
                 print(f"{path.stem}: {done['seconds']:.0f} s", flush=True)
     if args.only is None:
-        store(names, args.seeds, references(kit))
+        store(args.seeds, references(kit))
 
 
-def store(names, seeds, references):
+def store(seeds, references):
     """Write the table that ships with the library."""
     runs = {
         name: [json.loads((OUT / f"{name}_s{seed}.json").read_text()) for seed in range(seeds)]
-        for name in names
+        for name in NAMES
     }
     result = {
         "models": {name: summary([run["scores"] for run in of]) for name, of in runs.items()},
@@ -178,7 +178,7 @@ def store(names, seeds, references):
         "device": "cpu",
         "versions": versions(),
     }
-    (RUNS / "comparison.json").write_text(json.dumps(result, indent=1) + "\n")
+    (ASSETS / "comparison.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

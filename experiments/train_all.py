@@ -49,41 +49,51 @@ def summary(bounds):
     }
 
 
-def train(name, data, epochs, threads):
-    """Train, evaluate and store one run; returns its manifest entry."""
-    if threads:
-        torch.set_num_threads(threads)
-    images, _ = vl.load_fashion_mnist("train", size="full", root=data)
-    test_images, _ = vl.load_fashion_mnist("test", size="full", root=data)
-    spec = RUNS[name]
-    config = vl.TrainConfig(
-        epochs=epochs, lr=3e-3, binarize=True, checkpoint=str(CHECKPOINTS / f"{name}.pt")
-    )
+def bound_of(spec):
+    """What a model is judged by: the ELBO, or the reconstruction of an autoencoder."""
+    return vl.elbo if spec["kind"] == "vae" else vl.reconstruction_log_prob
+
+
+def train(name, spec, objective, args, /, **record):
+    """Train, evaluate and store one run; record joins its manifest entry.
+
+    args: data, epochs and threads of the command line.
+    """
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    images, _ = vl.load_fashion_mnist("train", size="full", root=args.data)
+    checkpoint = str(CHECKPOINTS / f"{name}.pt")
+    config = vl.TrainConfig(epochs=args.epochs, lr=3e-3, binarize=True, checkpoint=checkpoint)
     vl.set_seed(config.seed)
     model = vl.make_model(**spec)
-    objective = vl.elbo if spec["kind"] == "vae" else vl.reconstruction_log_prob
     start = time.process_time()
     history = vl.fit(model, objective, images, config)
-    cpu_seconds = time.process_time() - start
-    metrics = {"test": summary(test_bounds(model, objective, test_images)), "test_draws": DRAWS}
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("checkpoint",)}
+    record |= {
+        "config": {k: v for k, v in dataclasses.asdict(config).items() if k != "checkpoint"},
+        "cpu_seconds": time.process_time() - start,
+        "seconds": sum(history["seconds"]),
+        "history": history.rows,
+    }
+    store(name, model, spec, args.data, record)
+
+
+def store(name, model, spec, data, record):
+    """Evaluate on the test set, write the run, and see that half precision costs nothing."""
+    images, _ = vl.load_fashion_mnist("test", size="full", root=data)
+    test = summary(test_bounds(model, bound_of(spec), images))
     entry = vl.save_run(
         name,
         model,
         spec,
-        config=settings,
-        metrics=metrics,
-        seconds=sum(history["seconds"]),
-        cpu_seconds=cpu_seconds,
+        metrics={"test": test, "test_draws": DRAWS},
         threads=torch.get_num_threads(),
         device=next(model.parameters()).device.type,
         versions=versions(),
-        history=history.rows,
+        **record,
     )
-    stored, _ = vl.load_run(name)
-    again = summary(test_bounds(stored, objective, test_images))
-    change = abs(again["value"]["mean"] - metrics["test"]["value"]["mean"])
-    print(f"{name}: test {metrics['test']}, {entry['seconds']:.0f} s, {entry['bytes']:,} bytes")
+    again = summary(test_bounds(vl.load_run(name)[0], bound_of(spec), images))
+    change = abs(again["value"]["mean"] - test["value"]["mean"])
+    print(f"{name}: test {test}, {entry['seconds']:.0f} s, {entry['bytes']:,} bytes")
     print(f"{name}: storing half-precision weights changes the test value by {change:.4f} nats")
     if change > 0.05:
         raise SystemExit(f"{name}: half precision costs {change:.3f} nats: use half=False")
@@ -96,7 +106,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     args = parser.parse_args()
-    train(args.name, args.data, args.epochs, args.threads)
+    spec = RUNS[args.name]
+    train(args.name, spec, bound_of(spec), args)
 
 
 if __name__ == "__main__":
