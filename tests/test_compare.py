@@ -33,6 +33,14 @@ def test_codes_are_points_of_one_and_draws_of_the_other(pair):
     assert torch.equal(compare.codes_of(vae, x).drawn, many[0])
 
 
+def test_codes_of_an_autoencoder_come_from_another_device(pair, monkeypatch):
+    """There `cpu()` returns a copy: it must not make a VAE of an autoencoder."""
+    wanted = compare.codes_of(pair[0], pair[2]).point
+    monkeypatch.setattr(torch.Tensor, "cpu", torch.Tensor.clone)
+    codes = compare.codes_of(pair[0], pair[2])
+    assert torch.equal(codes.point, wanted) and torch.equal(codes.drawn, wanted)
+
+
 def test_densities_are_those_of_the_codes():
     torch.manual_seed(0)
     codes = torch.cat([torch.randn(300, 3) * 0.2 + 4, torch.randn(300, 3) - 4])

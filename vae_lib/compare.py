@@ -29,9 +29,13 @@ def codes_of(model, images, seed=0):
     points, drawn = [], []
     for x in batches(images, 500):
         out = model.encode(x.to(device))
-        mu = (out[0] if isinstance(out, tuple) else out).cpu()
-        points.append(mu)
-        drawn.append(reparameterize(mu, out[1].cpu(), generator) if out is not mu else mu)
+        if isinstance(out, tuple):
+            mu, logvar = (part.cpu() for part in out)
+            points.append(mu)
+            drawn.append(reparameterize(mu, logvar, generator))
+        else:
+            points.append(out.cpu())
+            drawn.append(points[-1])
     return Codes(torch.cat(points), torch.cat(drawn))
 
 

@@ -21,7 +21,7 @@ def laplace_evidence(model, x, density, start, k=300, steps=150):
 
     x: (B, C, H, W), binary; start: (B, J), its codes.  Climbs from there to the mode of
     log p(x given z) + log p(z) and draws k codes from a Student t (4 degrees) with the curvature
-    found there.  A lower bound in expectation, like every such estimate.
+    found there.  A lower bound in expectation, like every such estimate.  On the CPU.
     """
     mode = _mode(model, x, density, start.double(), steps)
     root = _posterior_root(model, mode, density)  # (B, J, J), root @ root.T = covariance

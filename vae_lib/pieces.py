@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-_TYPES = {"i8": "<i1", "u8": "<u1", "i16": "<i2", "u16": "<u2", "f16": "<f2", "f32": "<f4"}
+_TYPES = {"u8": "<u1", "i12": "<i2", "f16": "<f2", "f32": "<f4"}
 _NOTE = "A still picture: to use the piece itself, run this cell or allow scripts."
 _MEANS = {"Bernoulli": "sigmoid", "Gaussian": "identity"}
 
@@ -49,11 +49,11 @@ def page(name, data, picture, alt):
 def packed(array, kind):
     """An array for `VaeBook.numbers`: {"type", "data"}, little-endian, base64.
 
-    kind: i8, u8, i12, i16, u16, f16 or f32; i12 takes two characters a number.
+    kind: u8, i12, f16 or f32; i12 takes two characters a number.
     Raises ValueError where a value does not fit the kind.
     """
     array = np.asarray(array)
-    stored = array.astype(_TYPES.get(kind, "<i2"))
+    stored = array.astype(_TYPES[kind])
     unfit = kind[0] != "f" and (stored != array).any()
     if unfit or not np.isfinite(stored).all() or (kind == "i12" and np.abs(array).max() > 2047):
         raise ValueError(f"the values do not fit {kind}: {array.min()} to {array.max()}")

@@ -37,7 +37,7 @@ VaeBook.number(v, digits = 2)   A number as text: a true minus, and no minus bef
 VaeBook.classColours(dark)      Ten colours, the same class the same in every piece.
 VaeBook.tags(ctx, view, items, high)   Writes words on a pad, none over another, each as near to its
                                 place as may be; items: [{text, at: [x, y], colour}], high: pixels.
-VaeBook.numbers({type, data})   base64 -> typed array; type i8, u8, i12, i16, u16, f16, f32.
+VaeBook.numbers({type, data})   base64 -> typed array; type u8, i12, f16, f32.
 VaeBook.still()                 true where the reader asked for less motion.
 */
 (() => {
@@ -85,7 +85,7 @@ VaeBook.still()                 true where the reader asked for less motion.
     const at = Math.floor(1.5 * i); // two numbers in three bytes, 2048 is zero
     return (i % 2 ? (raw[at] & 15) << 8 | raw[at + 1] : raw[at] << 4 | raw[at + 1] >> 4) - 2048;
   });
-  const TYPES = { i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, f32: Float32Array };
+  const TYPES = { u8: Uint8Array, f32: Float32Array };
   const numbers = ({ type, data }) => {
     const raw = Uint8Array.from(atob(data), c => c.charCodeAt(0));
     if (type === "f16") return Float32Array.from(new Uint16Array(raw.buffer), fromHalf);
