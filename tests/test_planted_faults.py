@@ -41,7 +41,7 @@ from test_objectives import (
 )
 from test_train import check_history, check_step
 
-from vae_lib import data, distributions, evaluate, exact, objectives, train
+from vae_lib import data, distributions, evaluate, exact, objectives, step, train
 
 
 def plant(module, old, new, after=""):
@@ -54,6 +54,20 @@ def plant(module, old, new, after=""):
     copy.__package__, copy.__file__ = module.__package__, module.__file__
     exec(compile(source, f"{copy.__name__}.py", "exec"), copy.__dict__)
     return copy
+
+
+def check_gradient(step_class):
+    """check_step for a TrainingStep that `fit` is made to use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "TrainingStep", step_class)
+        check_step(train.fit)
+
+
+def check_sums(step_class):
+    """check_history, likewise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "TrainingStep", step_class)
+        check_history(train.fit)
 
 
 def wrong_way(mu, logvar):
@@ -72,6 +86,7 @@ LOGISTIC = (distributions, "discretized_logistic_log_prob", "def discretized_log
 ELBO = (objectives, "elbo", "def elbo")
 IWAE = (objectives, "iwae_bound", "def log_weights")
 FIT = (train, "fit", "def fit")
+STEP = (step, "TrainingStep", "class TrainingStep")
 BINARIZE = (data, "binarize", "def binarize")
 LOG_LIKELIHOOD = (evaluate, "log_likelihood", "def log_likelihood")
 KL_PARTS = (evaluate, "kl_per_dimension", "def kl_per_dimension")
@@ -129,13 +144,13 @@ FAULTS = {
                                       [check_iwae]),
     "IWAE: no prior": (IWAE, "log_px_z + log_pz", "log_px_z", [check_iwae]),
     "IWAE: sign of log q": (IWAE, "log_pz - gaussian", "log_pz + gaussian", [check_iwae]),
-    "fit: sum over the batch": (FIT, "bound.value.mean()", "bound.value.sum()", [check_step]),
-    "fit: sign": (FIT, "-bound.value.mean()", "bound.value.mean()", [check_step]),
-    "fit: no KL in the loss": (FIT, "-bound.value.mean()", "-2 * bound.log_px_z.mean()",
-                               [check_step]),
-    "fit: batch means in the history": (FIT, "part.detach().sum()", "part.detach().mean()",
-                                        [check_history]),
-    "fit: divided by the batches": (FIT, "total / len(data)", "total / state.n_batches",
+    "fit: sum over the batch": (STEP, " / n_images", "", [check_gradient]),
+    "fit: sign": (STEP, "-bound.value", "bound.value", [check_gradient]),
+    "fit: no KL in the loss": (STEP, "-bound.value.sum()", "-2 * bound.log_px_z.sum()",
+                               [check_gradient]),
+    "fit: batch means in the history": (STEP, ".detach().sum(1)", ".detach().mean(1)",
+                                        [check_sums]),
+    "fit: divided by the batches": (FIT, "step.total / len(data)", "step.total / state.n_batches",
                                     [check_history]),
     "binarize: a threshold": (BINARIZE, "torch.rand(x.shape, generator=generator, device=x.device)",
                               "0.5", [check_binarize]),

@@ -17,7 +17,6 @@ from vae_lib import (
     fit,
     iwae_bound,
     make_model,
-    pick_device,
     reconstruction_log_prob,
     set_seed,
 )
@@ -384,11 +383,6 @@ def test_the_gradient_is_clipped():
     model, _ = small_fit(epochs=1, grad_clip=0.25)
     norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
     assert abs(norm.item() - 0.25) < 1e-4
-
-
-def test_pick_device():
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device().type in ("cuda", "mps", "cpu")
 
 
 def test_any_model_can_be_fitted():

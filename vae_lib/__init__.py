@@ -11,6 +11,7 @@ from .data import (
     load_mnist,
 )
 from .demos import BetaDemo, ReparameterizationDemo
+from .devices import pick_device
 from .distributions import (
     bernoulli_log_prob,
     continuous_bernoulli_log_prob,
@@ -61,7 +62,7 @@ from .quality import (
     sliced_distance,
 )
 from .steering import steer
-from .train import History, TrainConfig, fit, pick_device, set_seed
+from .train import History, TrainConfig, fit, set_seed
 
 __all__ = [
     "FASHION_CLASSES",

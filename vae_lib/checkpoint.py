@@ -1,6 +1,5 @@
 """What changes while training: weights, optimiser, schedule, scaler; and their checkpoint."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -9,14 +8,12 @@ from pathlib import Path
 
 import torch
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
 
 class TrainingState:
     """One run's model, optimiser, schedule and scaler; saved and resumed as a whole."""
 
-    def __init__(self, model, objective, data, config):
-        self.model, self.config = model, config
+    def __init__(self, model, objective, data, config, world):
+        self.model, self.config, self.world = model, config, world
         self.n_batches = -(-len(data) // config.batch_size)
         self.settings = self._settings(objective, data) if config.checkpoint else None
         self.device = device = data.device
@@ -29,13 +26,8 @@ class TrainingState:
         self.schedule = make(self.optimizer, config.lr, total_steps=steps) if one_cycle else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
 
-    def autocast(self):
-        dtype = PRECISIONS[self.config.precision]
-        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
-
-    def step(self, loss):
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+    def update(self):
+        """Move the weights along the gradients, and the schedule on."""
         if self.config.grad_clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
@@ -56,8 +48,8 @@ class TrainingState:
         return settings | {"objective": _name(objective), "images": images}
 
     def save(self, rows):
-        """Write the checkpoint whole or not at all."""
-        if self.config.checkpoint is None:
+        """Write the checkpoint whole or not at all; of several processes the first one does."""
+        if self.config.checkpoint is None or self.world.rank > 0:
             return
         path = Path(self.config.checkpoint)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,16 +64,20 @@ class TrainingState:
         if path is None or not Path(path).exists():
             return []
         state = torch.load(path, weights_only=True, map_location="cpu")
-        there, here = state["settings"], self.settings
-        differ = [k for k in here if there.get(k) != here[k]]
+        defaults = {field.name: field.default for field in dataclasses.fields(self.config)}
+        there, here = defaults | state["settings"], self.settings
+        differ = [k for k in here if there[k] != here[k]]
         if differ:
-            changed = [f"{k} {there.get(k)!r} there, {here[k]!r} here" for k in differ]
+            changed = [f"{k} {there[k]!r} there, {here[k]!r} here" for k in differ]
             raise ValueError(
                 f"{path} was written with other settings ({'; '.join(changed)}): "
                 "use the same settings, or another checkpoint file"
             )
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        for p, moments in self.optimizer.state.items():  # fused Adam wants them laid out like p
+            for name in ("exp_avg", "exp_avg_sq"):
+                moments[name] = torch.empty_like(p).copy_(moments[name])
         return state["rows"]
 
 

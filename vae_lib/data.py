@@ -124,15 +124,16 @@ def to_unit(x):
     return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else x
 
 
-def batches(images, batch_size, shuffle=False, generator=None):
+def batches(images, batch_size, shuffle=False, generator=None, share=(0, 1)):
     """Yield float batches (b, C, H, W) in [0, 1]; the last one may be smaller.
 
+    share: (r, n) keeps every n-th image of a batch from the r-th on, for process r of n.
     Picking rows from one resident tensor costs far less than a loader of single images.
     """
     n = len(images)
     order = torch.randperm(n, generator=generator) if shuffle else torch.arange(n)
     for rows in order.to(images.device).split(batch_size):
-        yield to_unit(images[rows])
+        yield to_unit(images.index_select(0, rows[share[0] :: share[1]]))
 
 
 def check_images(images, name, model=None):

@@ -7,11 +7,14 @@ import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from tqdm import tqdm
 
-from .checkpoint import PRECISIONS, TrainingState
+from .checkpoint import TrainingState
 from .data import batches, binarize, check_images, to_unit
+from .devices import clear_errors, join_world, keep_freed_memory, mixed_precision, pick_device
 from .objectives import mean_bound
+from .step import PRECISIONS, TrainingStep
 
 SCHEDULES = ("one_cycle", "constant")
 
@@ -21,6 +24,9 @@ class TrainConfig:
     """How to train.  Raises ValueError on values that cannot be meant.
 
     binarize: draw fresh binary images at every step.  lr: the peak of the schedule.
+    precision: of the nets; "mixed" is the half precision that suits the device.
+    compile: fuse operations by torch.compile.  cuda_graph: record a step once and replay it, for
+    nets so small that the host is slower than the GPU; the objective must not branch on numbers.
     checkpoint: a file written after every epoch; a run that finds it goes on from there.
     """
 
@@ -32,6 +38,8 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     precision: str = "float32"
+    compile: bool = False
+    cuda_graph: bool = False
     grad_clip: float | None = None
     checkpoint: str | None = None
     progress: bool = True
@@ -45,7 +53,8 @@ class TrainConfig:
         for name in ("epochs", "batch_size"):
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number, got {getattr(self, name)}")
-        for name, allowed in (("schedule", SCHEDULES), ("precision", tuple(PRECISIONS))):
+        precisions = (*PRECISIONS, "mixed")
+        for name, allowed in (("schedule", SCHEDULES), ("precision", precisions)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
 
@@ -67,59 +76,81 @@ def set_seed(seed):
     torch.manual_seed(seed)
 
 
-def pick_device(name="auto"):
-    """The named device, or the best at hand: cuda, then mps, then cpu."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def fit(model, objective, data, config=None, valid=None):
     """Maximise the mean of objective(model, x).value over the images; returns a History.
 
     data, valid: (N, C, H, W), uint8 in 0..255 or float in [0, 1].  The randomness of epoch e
     depends on (seed, e) alone, so a resumed run repeats an uninterrupted one exactly on a CPU.
     For that it reseeds the global random streams at the start of every epoch.
+    Under `torchrun --nproc-per-node N script.py` N processes share every batch, one GPU each.
     A checkpoint knows the objective by its name: write partial(beta_elbo, beta=4), not a lambda.
-    Raises ValueError on data that cannot be trained on, FloatingPointError on divergence.
+    Raises ValueError on data or settings that cannot be trained with, FloatingPointError on
+    divergence, MemoryError when memory is short, ConnectionError when another process died.
     """
-    config = config or TrainConfig()
-    device = pick_device(config.device)
-    data = check_images(data, "data", model).to(device)
+    config, device, world = _find_place(config or TrainConfig())
+    data = check_images(data, "data", model)
     if valid is not None:
-        valid = _validation_set(check_images(valid, "valid", model), config).to(device)
+        valid = _validation_set(check_images(valid, "valid", model), config)
+    with clear_errors(config, world):
+        return _run(model, objective, data, config, valid, device, world)
+
+
+def _run(model, objective, data, config, valid, device, world):
+    data = data.to(device)
     model.to(device).train()
-    state = TrainingState(model, objective, data, config)
+    # convolutions work on channels_last; other orders are copied to it and back at each step
+    model.to(memory_format=torch.channels_last)
+    state = TrainingState(model, objective, data, config, world)
+    step = TrainingStep(model, objective, config, state.scaler, world)
     history = History(state.resume())
     first = len(history.rows)
     with _announce(state, len(data), first) as bar:
+        if first < config.epochs:
+            step.prepare(*next(_shares(data, config, world)))
         for epoch in range(first, config.epochs):
-            row = _train_epoch(state, objective, data, epoch, bar)
+            row = _train_epoch(state, step, data, epoch, bar)
             if valid is not None:
-                bound = mean_bound(model.eval(), objective, batches(valid, 500))
+                bound = mean_bound(model.eval(), objective, batches(valid.to(device), 500))
                 model.train()
                 row |= {f"valid_{k}": v for k, v in bound._asdict().items()}
             history.rows.append(row)
             bar.set_postfix_str(f"{row['value']:.1f} nats", refresh=False)
             state.save(history.rows)
-    print(f"{sum(history['seconds']):.0f} s, last epoch {history.rows[-1]['value']:.1f} nats")
+    model.to(memory_format=torch.contiguous_format)
+    if world.rank == 0:
+        print(f"{sum(history['seconds']):.0f} s, last epoch {history.rows[-1]['value']:.1f} nats")
     return history
+
+
+def _find_place(config):
+    """The settings with no "mixed" left, the device, and the processes that share the work."""
+    device = pick_device(config.device)
+    world = join_world(device)
+    if config.cuda_graph and (device.type != "cuda" or world.size > 1):
+        raise ValueError(
+            f"cuda_graph=True needs one process on cuda, got {world.size} on {device.type}: "
+            "leave it out"
+        )
+    if config.precision == "mixed":
+        config = dataclasses.replace(config, precision=mixed_precision(device))
+    if device.type == "cpu":
+        keep_freed_memory()
+    return config, device, world
 
 
 def _announce(state, n_images, first):
     """Say what is about to run, before the first step; returns the progress bar."""
-    config, n_batches = state.config, state.n_batches
-    print(
-        f"{config.epochs - first} epochs of {n_batches} batches of {config.batch_size} "
-        f"({n_images:,} images) on {state.device.type}"
-        + (f", resumed after {first} epochs" if first else "")
-    )
+    config, n_batches, world = state.config, state.n_batches, state.world
+    if world.rank == 0:
+        print(
+            f"{config.epochs - first} epochs of {n_batches} batches of {config.batch_size} "
+            f"({n_images:,} images) on {f'{world.size} x ' * (world.size > 1)}{state.device.type}"
+            + (f", resumed after {first} epochs" if first else "")
+        )
     return tqdm(
         total=n_batches * config.epochs,
         initial=n_batches * first,
-        disable=not config.progress,
+        disable=not config.progress or world.rank > 0,
         mininterval=0.5,
         file=sys.stderr,
     )
@@ -131,21 +162,29 @@ def _validation_set(images, config):
     return binarize(images.cpu(), generator) if config.binarize else to_unit(images)
 
 
-def _train_epoch(state, objective, data, epoch, bar):
-    config = state.config
-    # two streams with seeds of their own: one orders the images, the other makes the noise
+def _shares(data, config, world, order=None):
+    """This process's share of every batch, and how many images the whole batch has."""
+    size, shuffle = config.batch_size, order is not None
+    mine = batches(data, size, shuffle=shuffle, generator=order, share=world)
+    for i, x in enumerate(mine):
+        yield x, min(size, len(data) - i * size)
+
+
+def _train_epoch(state, step, data, epoch, bar):
+    config, world = state.config, state.world
+    # two streams with seeds of their own: one orders the images, the same in every process, the
+    # other makes the noise, its own in each
     order = torch.Generator().manual_seed(_epoch_seed(config, epoch) + 500_000)
-    set_seed(_epoch_seed(config, epoch))
-    start, total = time.perf_counter(), torch.zeros(3, device=state.device)
-    for x in batches(data, config.batch_size, shuffle=True, generator=order):
-        x = binarize(x) if config.binarize else x
-        with state.autocast():
-            bound = objective(state.model, x)
-        state.step(-bound.value.mean())
-        # summed on the device: reading a number here would make the device wait at every step
-        total += torch.stack([part.detach().sum() for part in bound])
+    set_seed(_epoch_seed(config, epoch) + 10_000 * world.rank)
+    start = time.perf_counter()
+    step.total.zero_()
+    for x, n_images in _shares(data, config, world, order):
+        step(x, n_images)
+        state.update()
         bar.update()
-    value, log_px_z, kl = (total / len(data)).tolist()
+    if world.size > 1:
+        dist.all_reduce(step.total)
+    value, log_px_z, kl = (step.total / len(data)).tolist()
     finite = torch.stack([p.isfinite().all() for p in state.parameters]).all()
     if not (np.isfinite(value) and finite):
         raise FloatingPointError(
