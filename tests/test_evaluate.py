@@ -1,12 +1,17 @@
 """Evaluation: exact on the linear-Gaussian model, repeatable, and it disturbs nothing."""
 
+import math
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from test_objectives import LinearGaussian, mean_and_error
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from vae_lib import (
     active_units,
@@ -19,6 +24,9 @@ from vae_lib import (
     make_model,
     posterior,
 )
+from vae_lib.exact import latent_grid, log_evidence_on_grid
+from vae_lib.likelihoods import Bernoulli
+from vae_lib.objectives import log_weights
 
 FUNCTIONS = {
     "evaluate_bound": lambda m, x: evaluate_bound(m, lambda m, x: iwae_bound(m, x, 2), x),
@@ -30,12 +38,41 @@ FUNCTIONS = {
 }
 
 
+class Constant(nn.Module):
+    """A decoder that returns a tensor which it keeps, whatever z."""
+
+    latent_dim = 2
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, z):
+        return self.logits.expand(len(z), *self.logits.shape)
+
+
+class Largest(TorchDispatchMode):
+    """The elements of the largest tensor made; calls of and elements made by each operation."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.calls, self.made = 0, Counter(), Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        made = [t.numel() for t in tree_leaves(out) if torch.is_tensor(t)]
+        self.elements = max(self.elements, *made, 0)
+        self.calls[func.overloadpacket.__name__] += 1
+        self.made[func.overloadpacket.__name__] += sum(made)
+        return out
+
+
 def check_log_likelihood(log_likelihood):
     """Exact for every k and chunk where q is exact; near exact log p(x) for a perturbed q."""
     model = LinearGaussian()
     x = model.images(7)
-    for k, chunk, batch_size in ((1, 50, 100), (7, 3, 2), (50, 50, 3)):
-        ours = log_likelihood(model, x, k, batch_size=batch_size, chunk=chunk)
+    for k, chunk in ((1, 50), (7, 3), (50, 100), (50, 120)):
+        ours = log_likelihood(model, x, k, chunk=chunk)
         torch.testing.assert_close(ours, model.exact(x), rtol=0, atol=1e-6)
     model = LinearGaussian(0.3, 0.4)
     x = model.images(20)
@@ -44,6 +81,41 @@ def check_log_likelihood(log_likelihood):
         for k in (10, 10_000)
     ]
     assert errors[1] < 0.02 < errors[0]
+
+
+def check_against_log_weights(log_likelihood):
+    """Image by image, the same draws through `objectives.log_weights`: within 1e-3 nats.
+
+    Both nets, a likelihood that has a faster road and one that has none, k in one and in parts.
+    """
+    for net, likelihood in (("mlp", "bernoulli"), ("conv", "bernoulli"), ("mlp", "gaussian")):
+        model = make_model("vae", net, 5, likelihood=likelihood).eval()
+        for x in torch.rand(2, 1, 1, 28, 28).round():
+            for chunk in (3, 20, 21):
+                torch.manual_seed(4)
+                with torch.no_grad():
+                    parts = [
+                        log_weights(model, x, len(n))[0] for n in torch.arange(20).split(chunk)
+                    ]
+                log_w = torch.cat(parts)
+                plain = torch.logsumexp(log_w.double(), 0) - math.log(20)
+                ours = log_likelihood(model, x, 20, chunk=chunk, seed=4)
+                torch.testing.assert_close(ours, plain, rtol=0, atol=1e-3)
+
+
+def check_large_logits(log_likelihood):
+    """Logits of 0, +-1, +-60 and +-10^4 against float64; q is the prior, so log w is log p(x|z)."""
+    for shape in ((1, 28, 28), (1, 1, 101), (3, 5, 7)):
+        model = make_model("vae", "mlp", 2, image_shape=shape)
+        for head in model.encoder.heads:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        x = torch.rand(6, *shape).round()
+        for scale in (0.0, 1.0, 60.0, 1e4):
+            model.decoder = Constant(scale * torch.randn(shape).sign())
+            logits = model.decoder.logits.detach().double().flatten()
+            wanted = x.flatten(1).double() @ logits - F.softplus(logits).sum()
+            torch.testing.assert_close(log_likelihood(model, x, 3), wanted, rtol=1e-6, atol=1e-4)
 
 
 def check_kl_per_dimension(kl_per_dimension):
@@ -57,6 +129,14 @@ def check_kl_per_dimension(kl_per_dimension):
 
 def test_log_likelihood():
     check_log_likelihood(log_likelihood)
+
+
+def test_log_likelihood_is_that_of_log_weights():
+    check_against_log_weights(log_likelihood)
+
+
+def test_log_likelihood_of_large_logits():
+    check_large_logits(log_likelihood)
 
 
 def test_kl_per_dimension():
@@ -159,23 +239,98 @@ def test_log_likelihood_does_not_depend_on_chunk():
     """In distribution: the means over 400 images agree within 5 standard errors; (N,) float64."""
     model = LinearGaussian(0.4, 0.7)
     x = model.images(400)
-    a, b = (log_likelihood(model, x, 20, chunk=c, seed=c) for c in (3, 20))
+    a, b = (log_likelihood(model, x, 20, chunk=c, seed=c) for c in (3, 200))
     assert a.shape == (400,) and a.dtype == torch.float64
     difference, error = mean_and_error(a - b)
     assert abs(difference) < 5 * error
 
 
-def test_k_means_k_and_memory_is_bounded():
-    """Exactly k decodings an image, never more than chunk * batch_size at once."""
+def test_log_likelihood_by_quadrature():
+    """The Bernoulli road against a sum over a latent plane: below log p(x), by less than 0.05."""
+    model = make_model("vae", "mlp", 2, image_shape=(1, 4, 4))
+    for parameter in model.decoder.parameters():
+        parameter.data *= 3
+    x = torch.rand(20, 1, 4, 4).round()
+    exact = log_evidence_on_grid(model, x, *latent_grid(2, 201, dtype=torch.float32)).double()
+    difference = log_likelihood(model, x, 20_000) - exact
+    assert difference.abs().max() < 0.05
+
+
+def test_k_means_k():
+    """Exactly k decodings an image, never more than `chunk` at once, for small and large k."""
     model, sizes = LinearGaussian(), []
     decode = model.decode
     model.decode = lambda z: sizes.append(len(z)) or decode(z)
-    log_likelihood(model, model.images(25), k=107, batch_size=10, chunk=8)
-    assert sum(sizes) == 107 * 25
-    assert max(sizes) == 80
+    for k, chunk, largest in ((107, 80, 80), (107, 1000, 963), (3, 1, 1)):
+        sizes.clear()
+        log_likelihood(model, model.images(25), k=k, chunk=chunk)
+        assert sum(sizes) == k * 25
+        assert max(sizes) == largest
     for k in (0, -1):
         with pytest.raises(ValueError, match=f"at least 1, got {k}"):
             log_likelihood(model, model.images(1), k=k)
+    with pytest.raises(ValueError, match="chunk counts decodings"):
+        log_likelihood(model, model.images(1), k=1, chunk=0)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_memory_is_bounded_by_chunk(likelihood):
+    """No tensor is larger than `chunk` images, at any k; an image is encoded once at any k."""
+    model = make_model("vae", "mlp", 2, hidden=(8,), likelihood=likelihood)
+    x, encoded = torch.rand(3, 1, 28, 28).round(), []
+    model.encoder.register_forward_hook(lambda *_: encoded.append(1))
+    for k in (40, 400, 2000):
+        encoded.clear()
+        with Largest() as largest:
+            log_likelihood(model, x, k, chunk=40)
+        assert largest.elements == 40 * 784
+        assert len(encoded) == 3
+
+
+def test_nothing_is_read_between_chunks():
+    """A number that is read makes a GPU wait: as many are read at k = 2,000 as at k = 40."""
+    model, x = make_model("vae", "mlp", 2), torch.rand(3, 1, 28, 28).round()
+    counts = []
+    for k in (40, 2000):
+        with Largest() as largest:
+            log_likelihood(model, x, k, chunk=40)
+        counts.append(largest.calls)
+    for name in ("_local_scalar_dense", "_to_copy", "nonzero", "is_nonzero"):
+        assert counts[0][name] == counts[1][name], name
+
+
+def test_transcendental_functions_are_counted():
+    """For a decoding of 784 pixels: 784 sigmoids in place and 8 logarithms, no softplus."""
+    model, x = make_model("vae", "mlp", 2), torch.rand(3, 1, 28, 28).round()
+    with Largest() as largest:
+        log_likelihood(model, x, 200, chunk=40)
+    assert largest.made["sigmoid_"] == 3 * 200 * 784
+    assert 3 * 200 * 8 <= largest.made["log"] <= 3 * 200 * 8 + 10
+    others = {"exp": 100, "log1p": 0, "softplus": 0, "log_sigmoid_forward": 0}
+    assert all(largest.made[name] <= most for name, most in others.items())
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous_bernoulli"])
+def test_what_the_decoder_keeps_is_not_written_to(likelihood):
+    model = make_model("vae", "mlp", 2, likelihood=likelihood)
+    model.decoder = Constant(torch.randn(1, 28, 28))
+    before = model.decoder.logits.detach().clone()
+    log_likelihood(model, torch.rand(2, 1, 28, 28), 4)
+    assert torch.equal(model.decoder.logits, before)
+
+
+def test_a_likelihood_derived_from_bernoulli_keeps_its_own_log_prob():
+    class Halved(Bernoulli):
+        def log_prob(self, x, params):
+            return super().log_prob(x, params) / 2
+
+    model = make_model("vae", "mlp", 2, likelihood=Halved())
+    model.decoder = Constant(torch.zeros(1, 28, 28))
+    for head in model.encoder.heads:
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+    half = log_likelihood(model, torch.rand(2, 1, 28, 28).round(), 4)
+    assert (half + 392 * math.log(2)).abs().max() < 1e-3
 
 
 def test_empty_sets_are_refused():

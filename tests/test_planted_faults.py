@@ -19,7 +19,12 @@ from test_distributions import (
     check_kl,
     check_sampler,
 )
-from test_evaluate import check_kl_per_dimension, check_log_likelihood
+from test_evaluate import (
+    check_against_log_weights,
+    check_kl_per_dimension,
+    check_large_logits,
+    check_log_likelihood,
+)
 from test_exact import (
     check_encode,
     check_evidence,
@@ -159,6 +164,23 @@ FAULTS = {
                                           [check_log_likelihood]),
     "log-likelihood: a fixed k": (LOG_LIKELIHOOD, "for size in sizes", "for size in sizes[:1]",
                                   [check_log_likelihood]),
+    "log-likelihood: no prior": (LOG_LIKELIHOOD, "eps.square() - z.square()", "eps.square()",
+                                 [check_log_likelihood, check_against_log_weights]),
+    "log-likelihood: no log sigma": (LOG_LIKELIHOOD, " + logvar.sum(-1)", "",
+                                     [check_log_likelihood, check_against_log_weights]),
+    "log-likelihood: the half": (LOG_LIKELIHOOD, "0.5 * ((eps", "1.0 * ((eps",
+                                 [check_log_likelihood, check_against_log_weights]),
+    "log-likelihood: images mixed": (LOG_LIKELIHOOD, "*x.shape[1:]).flatten(0, 1)",
+                                     "*x.shape[1:]).transpose(0, 1).flatten(0, 1)",
+                                     [check_log_likelihood]),
+    "log-likelihood: no max(l, 0)": (LOG_LIKELIHOOD, "linear = buffer.sum(-1)", "linear = 0",
+                                     [check_against_log_weights, check_large_logits]),
+    "log-likelihood: sign of x l": (LOG_LIKELIHOOD, "value=-1", "value=1",
+                                    [check_against_log_weights, check_large_logits]),
+    "log-likelihood: underflow": (LOG_LIKELIHOOD, "torch.abs(logits, out=buffer).sigmoid_()",
+                                  "torch.sigmoid(logits)", [check_large_logits]),
+    "log-likelihood: too many factors": (LOG_LIKELIHOOD, "range(1, 101)", "range(1, 1001)",
+                                         [check_against_log_weights, check_large_logits]),
     "KL per dimension: a sum": (KL_PARTS, "gaussian_kl(m, v).mean()", "gaussian_kl(m, v).sum()",
                                 [check_kl_per_dimension]),
     "linear: sigma for sigma^2": (LINEAR, "logvar.exp()", "logvar.mul(0.5).exp()",
