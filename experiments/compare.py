@@ -15,7 +15,7 @@ import time
 from typing import NamedTuple
 
 import torch
-from train_all import CHECKPOINTS, RUNS, bound_of
+from train_all import CHECKPOINTS, of_seed
 
 import vae_lib as vl
 from vae_lib import compare, quality
@@ -57,19 +57,6 @@ def make_kit():
         classifier=classifier,
         real=quality.image_features(classifier, test_images),
     )
-
-
-def trained(name, seed, data):
-    """The model NAME of a seed: stored if the seed is 0, else trained or taken up again."""
-    if seed == 0:
-        return vl.load_run(name)[0]
-    checkpoint = str(CHECKPOINTS / f"{name}_s{seed}.pt")
-    config = vl.TrainConfig(epochs=10, lr=3e-3, binarize=True, seed=seed, checkpoint=checkpoint)
-    images, _ = vl.load_fashion_mnist("train", size="full", root=data)
-    vl.set_seed(seed)
-    model = vl.make_model(**RUNS[name])
-    vl.fit(model, bound_of(RUNS[name]), images, config)
-    return model.cpu().eval()
 
 
 def measure(model, kit):
@@ -147,7 +134,7 @@ def main():
         for name in NAMES if args.only is None else [args.only]:
             path = OUT / f"{name}_s{seed}.json"
             if not path.exists():
-                model, start = trained(name, seed, args.data), time.perf_counter()
+                (model, _), start = of_seed(name, seed, args.data), time.perf_counter()
                 done = {"scores": measure(model, kit), "seconds": time.perf_counter() - start}
                 path.write_text(json.dumps(done))
                 print(f"{path.stem}: {done['seconds']:.0f} s", flush=True)

@@ -77,6 +77,24 @@ def train(name, spec, objective, args, /, **record):
     store(name, model, spec, args.data, record)
 
 
+def of_seed(name, seed, data):
+    """The model NAME of a seed and its training seconds.
+
+    Seed 0 is the stored run; others are trained with its settings, or taken up again, and kept
+    only in _runs/.
+    """
+    if seed == 0:
+        model, entry = vl.load_run(name)
+        return model, entry["seconds"]
+    checkpoint = str(CHECKPOINTS / f"{name}_s{seed}.pt")
+    config = vl.TrainConfig(epochs=10, lr=3e-3, binarize=True, seed=seed, checkpoint=checkpoint)
+    images, _ = vl.load_fashion_mnist("train", size="full", root=data)
+    vl.set_seed(seed)
+    model = vl.make_model(**RUNS[name])
+    history = vl.fit(model, bound_of(RUNS[name]), images, config)
+    return model.cpu().eval(), sum(history["seconds"])
+
+
 def store(name, model, spec, data, record):
     """Evaluate on the test set, write the run, and see that half precision costs nothing."""
     images, _ = vl.load_fashion_mnist("test", size="full", root=data)
