@@ -27,14 +27,17 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     assert pick_device(name) == torch.device("cuda", 3) == chosen[0]
-    assert pick_device("cuda:1") == torch.device("cuda", 1)
     assert pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="device='cuda:1' under torchrun: write 'cuda'"):
+        pick_device("cuda:1")
+    monkeypatch.delenv("LOCAL_RANK")
+    assert pick_device("cuda:1") == torch.device("cuda", 1) == chosen[-1]
 
 
 @pytest.mark.parametrize(
     "device, capability, expected",
     [("cuda", (7, 5), "float16"), ("cuda", (8, 0), "bfloat16"), ("cuda", (9, 0), "bfloat16"),
-     ("mps", None, "float16"), ("cpu", None, "bfloat16")],
+     ("mps", None, "float32"), ("cpu", None, "bfloat16")],
 )  # fmt: skip
 def test_mixed_precision_suits_the_device(monkeypatch, device, capability, expected):
     """T4 (7.5), A100 (8.0), H200 (9.0)."""

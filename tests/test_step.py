@@ -166,7 +166,7 @@ def test_a_recorded_run_resumes_exactly(fake_cuda, tmp_path):
 
     def stopping(model, x):
         calls.extend([1] * torch.is_grad_enabled())
-        if len(calls) == 5 + 3:  # warm-ups and recording; then one smaller batch an epoch
+        if len(calls) == 6 + 3:  # both sizes, warm-ups, recording; then a smaller batch an epoch
             raise KeyboardInterrupt
         return elbo(model, x)
 
@@ -269,3 +269,12 @@ def test_shares_make_the_gradient_of_the_whole_batch(size):
     parts = [gradients(World(rank, size)) for rank in range(size)]
     for expected, *shared in zip(whole, *parts, strict=True):
         torch.testing.assert_close(sum(shared) / size, expected)
+
+
+def test_an_unused_parameter_has_no_gradient(fake_cuda):
+    """Also after a recording, where gradients are set to zero in place."""
+    model = small_model("autoencoder")
+    model.unused = nn.Parameter(torch.ones(3))
+    config = TrainConfig(2, 16, cuda_graph=True, device="cpu", progress=False)
+    fit(model, mean_code_bound, small_images(), config)
+    assert model.unused.grad is None and torch.equal(model.unused, torch.ones(3))

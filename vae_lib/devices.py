@@ -11,7 +11,9 @@ import torch
 import torch.distributed as dist
 
 # in the messages of torch's allocators, for CUDA and MPS, and for the CPU
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+OUT_OF_MEMORY = (
+    "out of memory", "Invalid buffer size", "can't allocate memory", "not enough memory"
+)  # fmt: skip
 
 
 class World(NamedTuple):
@@ -24,25 +26,32 @@ class World(NamedTuple):
 def pick_device(name="auto"):
     """The named device, or the best at hand: cuda, then mps, then cpu.
 
-    Under torchrun "auto" and "cuda" are the GPU of this process, its local rank.
+    Under torchrun "auto" and "cuda" are the GPU of this process, its local rank; a GPU named by
+    its number would be that of all processes, and is a ValueError.
     """
     if name == "auto":
         mps = "mps" if torch.backends.mps.is_available() else "cpu"
         name = "cuda" if torch.cuda.is_available() else mps
     device = torch.device(name)
-    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        if device.index is not None:
+            raise ValueError(f"device={name!r} under torchrun: write 'cuda', one GPU a process")
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # streams and recordings are those of the current GPU
     return device
 
 
 def mixed_precision(device):
-    """The half precision for this device: bfloat16, but float16 on MPS and on GPUs before Ampere.
+    """The precision that suits a device: bfloat16, on GPUs before Ampere float16, on MPS float32.
 
-    bfloat16 has the range of float32, so no gradient is lost to underflow; a T4 lacks it.
+    bfloat16 has the range of float32, so no gradient is lost to underflow; a T4 lacks it.  On a
+    CPU it pays only with instructions for it.  On MPS autocast is too young to be relied on.
     """
+    if device.type == "mps":
+        return "float32"
     old = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] < 8
-    return "float16" if old or device.type == "mps" else "bfloat16"
+    return "float16" if old else "bfloat16"
 
 
 def join_world(device):
@@ -70,8 +79,8 @@ def keep_freed_memory():
     page, at each step.  CUDA and MPS tensors have such a cache from the start.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: up to 1 GiB comes from the heap,
+    # M_MMAP_THRESHOLD: up to 1 GiB comes from the heap; older versions take 32 MiB at most
+    if mallopt is not None and (mallopt(-3, 2**30) or mallopt(-3, 2**25)):
         mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: and the heap does not shrink
 
 
@@ -79,7 +88,8 @@ def keep_freed_memory():
 def clear_errors(config, world):
     """Say in plain words what a step ran out of, or that another process died, and what to do.
 
-    Raises MemoryError when memory is short, ConnectionError when a process of the run is gone.
+    Raises MemoryError when memory is short, ConnectionError when a process of the run is gone
+    (under gloo; under nccl it is torchrun that ends the others).
     """
     try:
         yield

@@ -52,7 +52,7 @@ class TrainingStep:
         for p in self.parameters:
             if self.graph is None:
                 p.grad = None
-            else:  # the recording writes to this very memory: keep it
+            elif p.grad is not None:  # the recording writes to this very memory: keep it
                 p.grad.zero_()
         self.backward(x, n_images)
 
@@ -68,14 +68,18 @@ class TrainingStep:
 
     def autocast(self):
         dtype = PRECISIONS[self.config.precision]
-        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+        if dtype is None:
+            return contextlib.nullcontext()
+        # no cache of casts: a recording would read one that was made before it
+        return torch.autocast(self.device.type, dtype=dtype, cache_enabled=False)
 
-    def prepare(self, x, n_images):
-        """Compile, and record the CUDA graph, where asked; it leaves no trace in the model."""
+    def prepare(self, x, n_images, n_last):
+        """Compile for both sizes of a batch, and record, where asked; it leaves no trace."""
         if not (self.config.compile or self.config.cuda_graph):
             return
         kept = [buffer.clone() for buffer in self.buffers]
         self.backward(x, n_images)
+        self.backward(x[: len(range(self.world.rank, n_last, self.world.size))], n_last)
         if self.config.cuda_graph:
             self._record(x, n_images)
         for buffer, before in zip(self.buffers, kept, strict=True):

@@ -79,10 +79,10 @@ def set_seed(seed):
 def fit(model, objective, data, config=None, valid=None):
     """Maximise the mean of objective(model, x).value over the images; returns a History.
 
-    data, valid: (N, C, H, W), uint8 in 0..255 or float in [0, 1].  The randomness of epoch e
-    depends on (seed, e) alone, so a resumed run repeats an uninterrupted one exactly on a CPU.
-    For that it reseeds the global random streams at the start of every epoch.
-    Under `torchrun --nproc-per-node N script.py` N processes share every batch, one GPU each.
+    data, valid: (N, C, H, W), uint8 in 0..255 or float in [0, 1].  Every epoch e reseeds the
+    global random streams by (seed, e), so a resumed run repeats an uninterrupted one, on a CPU bit
+    for bit.  Under `torchrun --nproc-per-node N script.py` N processes share every batch, one GPU
+    each; the objective must then use every parameter.
     A checkpoint knows the objective by its name: write partial(beta_elbo, beta=4), not a lambda.
     Raises ValueError on data or settings that cannot be trained with, FloatingPointError on
     divergence, MemoryError when memory is short, ConnectionError when another process died.
@@ -98,15 +98,15 @@ def fit(model, objective, data, config=None, valid=None):
 def _run(model, objective, data, config, valid, device, world):
     data = data.to(device)
     model.to(device).train()
-    # convolutions work on channels_last; other orders are copied to it and back at each step
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # the order that convolutions work in
     state = TrainingState(model, objective, data, config, world)
     step = TrainingStep(model, objective, config, state.scaler, world)
     history = History(state.resume())
     first = len(history.rows)
     with _announce(state, len(data), first) as bar:
         if first < config.epochs:
-            step.prepare(*next(_shares(data, config, world)))
+            n_last = (len(data) - 1) % config.batch_size + 1
+            step.prepare(*next(_shares(data, config, world)), n_last)
         for epoch in range(first, config.epochs):
             row = _train_epoch(state, step, data, epoch, bar)
             if valid is not None:
