@@ -22,6 +22,7 @@ LEAST_ALT = 20
 ALLOWED_TAGS = {
     "exercise", "solution", "nbval-ignore-output", "raises-exception", "hide-input",
     "hide-output", "hide-cell", "remove-input", "remove-cell", "output_scroll", "setup",
+    "ladder",  # experiments/ladder.py runs these cells
 }  # fmt: skip
 CLAIM_TAG = re.compile(r"claim-[a-z0-9]+(-[a-z0-9]+)*")  # tests/test_claims.py checks these
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
