@@ -9,27 +9,33 @@ next one goes on.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from vae_lib import load_result, manifest
+import tables
+import torch
+
+from vae_lib import manifest
 from vae_lib.artifacts import RUNS
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
-RESULTS = HERE.parent / "book" / "results.md"
+RESULTS = HERE / "results"
+PAGE = HERE.parent / "book" / "results.md"
 BEGIN, END = "<!-- queue: begin -->", "<!-- queue: end -->"
 
 
 class Run(NamedTuple):
-    """One row of the queue; minutes are an estimate for the device, the manifest has the truth."""
+    """One row of the queue.  minutes: {device: an estimate}, for the devices that can do it."""
 
     name: str
     command: str
     feeds: str
     minutes: dict
+    takes_data: bool = True  # --data, the folder of the full set; else the embedded images do
 
 
 def trainings(script, names, minutes):
@@ -62,74 +68,40 @@ QUEUE = [
         {"cpu": 10, "cuda": 1},
     ),
     Run("comparison", "experiments/compare.py", "chapter 9: its table", {"cpu": 90, "cuda": 10}),
+    Run("seeds", "experiments/seeds.py", "results: spread over seeds", {"cpu": 60, "cuda": 10}),
+    Run("ladder_cpu", "experiments/ladder.py", "chapter 11: its CPU column", {"cpu": 10}, False),
+    Run("ladder_h200", "experiments/ladder.py", "chapter 11: its GPU column", {"cuda": 10}, False),
+    Run("speedrun", "experiments/speedrun.py", "results, chapter 11: the race", {"cuda": 10}),
 ]
 
 
 def status(run):
     """'in, on DEVICE, SECONDS' where the result is stored, else 'outstanding'."""
-    entry = manifest().get(run.name)
-    if entry is None and (RUNS / f"{run.name}.json").exists():
-        entry = load_result(run.name)
+    entry = manifest().get(run.name) or stored(run.name)
     return f"in, on {entry['device']}, {entry['seconds']:.0f} s" if entry else "outstanding"
+
+
+def stored(name):
+    """The JSON that a run left beside the library, if a chapter loads it, or in results/."""
+    paths = [folder / f"{name}.json" for folder in (RUNS, RESULTS)]
+    return next((json.loads(path.read_text()) for path in paths if path.exists()), None)
 
 
 def table():
     """The queue as a Markdown table."""
     rows = ["| run | command | feeds | minutes (cpu / cuda) | result |", "|---|---|---|---|---|"]
     for run in QUEUE:
-        minutes = f"{run.minutes['cpu']} / {run.minutes['cuda']}"
+        minutes = " / ".join(str(run.minutes.get(device, "–")) for device in ("cpu", "cuda"))
         rows.append(
             f"| {run.name} | `python {run.command}` | {run.feeds} | {minutes} | {status(run)} |"
         )
     return "\n".join(rows)
 
 
-def number(summary, places=2):
-    """Mean and sd with a true minus, kept on one line."""
-    mean, sd = summary["mean"], summary["sd"]
-    return f"{mean:.{places}f}\u00a0±\u00a0{sd:.{places}f}".replace("-", "−")
-
-
-def results_table():
-    """What the stored runs measured, as a Markdown table for the book."""
-    rows = [
-        "| run | test ELBO | log p(x given z) | KL | epochs | seconds | on |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, entry in sorted(manifest().items()):
-        if "test" not in entry["metrics"]:
-            continue  # the classifier
-        test = entry["metrics"]["test"]
-        cells = [number(test["value"]), number(test["log_px_z"]), f"{test['kl']['mean']:.2f}"]
-        if entry["model"]["kind"] == "autoencoder":
-            cells[0] = cells[2] = "–"
-        threads = f"{entry['threads']} thread{'s' * (entry['threads'] > 1)}"
-        rows.append(
-            f"| {name} | {' | '.join(cells)} | {entry['config']['epochs']} "
-            f"| {entry['seconds']:.0f} | {entry['device']}, {threads} |"
-        )
-    return "\n".join(rows)
-
-
-def comparison_table():
-    """Every score of chapter 9, mean and sd over seeds, as a Markdown table for the book."""
-    models = load_result("comparison")["models"]
-    names = ["cae_j2", "vae_j2", "cae_j20", "vae_j20"]
-    rows = [f"| score | {' | '.join(names)} |", "|---|---|---|---|---|"]
-    for group, scores in models[names[0]].items():
-        for score in scores:
-            entries = [models[name][group][score] for name in names]
-            places = 3 if min(abs(entry["mean"]) for entry in entries) < 1 else 2
-            cells = [number(entry, places) for entry in entries]
-            label = f"{group}: {score}".replace("_", " ")
-            rows.append(f"| {label} | {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
 def pages():
     """The files that hold generated tables, and their text as it should be now."""
     result = {}
-    parts = {README: [table()], RESULTS: [results_table(), comparison_table()]}
+    parts = {README: [table()], PAGE: tables.of_the_results_page(stored)}
     for path, texts in parts.items():
         pieces = path.read_text(encoding="utf-8").split(BEGIN)
         for i, text in enumerate(texts, start=1):
@@ -146,14 +118,19 @@ def write_tables():
 
 def run_all(extra):
     """Run what is outstanding, shortest first; returns the number that failed."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     outstanding = [run for run in QUEUE if status(run) == "outstanding"]
+    possible = [run for run in outstanding if device in run.minutes]
     failed = 0
-    for run in sorted(outstanding, key=lambda r: r.minutes["cuda"]):
+    for run in sorted(possible, key=lambda r: r.minutes[device]):
         print(f"== {run.name}: python {run.command}", flush=True)
-        command = [sys.executable, *run.command.split(), *extra]
+        command = [sys.executable, *run.command.split(), *(extra if run.takes_data else [])]
         failed += subprocess.run(command, cwd=HERE.parent).returncode != 0
     write_tables()
-    print(f"{len(outstanding)} outstanding, {failed} failed")
+    for run in outstanding:
+        if run not in possible:
+            print(f"{run.name}: needs {' or '.join(run.minutes)}, left out")
+    print(f"{len(possible)} run on {device}, {failed} failed")
     return failed
 
 

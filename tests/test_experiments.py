@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import statistics
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,7 +41,40 @@ def test_every_run_of_the_queue_has_a_script_that_knows_it():
         script, *name = run.command.split()
         assert (ROOT / script).is_file()
         assert name == [] or name[0] in known[Path(script).name]
-    assert max(run.minutes["cuda"] for run in run_queue.QUEUE) <= 10
+    assert max(run.minutes.get("cuda", 0) for run in run_queue.QUEUE) <= 10
+
+
+@pytest.mark.parametrize("cuda, expected", [(True, ["short", "long"]), (False, ["short", "slow"])])
+def test_the_queue_runs_what_this_device_can_do(monkeypatch, capsys, cuda, expected):
+    """Shortest first; what needs another device is named and left out, and stays outstanding."""
+    minutes = {"short": {"cpu": 1, "cuda": 1}, "long": {"cuda": 9}, "slow": {"cpu": 9}}
+    queue = [run_queue.Run(n, n, "", minutes[n], n == "short") for n in ("slow", "long", "short")]
+    started = []
+
+    def run(command, cwd):
+        started.append(command[1])
+        assert command[2:] == (["--data", "there"] if command[1] == "short" else [])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_queue, "QUEUE", queue)
+    monkeypatch.setattr(run_queue.subprocess, "run", run)
+    monkeypatch.setattr(run_queue, "write_tables", lambda: None)
+    monkeypatch.setattr(run_queue.torch.cuda, "is_available", lambda: cuda)
+    assert run_queue.run_all(["--data", "there"]) == 0
+    assert started == expected
+    left_out = ({"short", "long", "slow"} - set(expected)).pop()
+    assert f"{left_out}: needs " in capsys.readouterr().out
+
+
+def test_seeds_are_those_of_the_stored_runs():
+    """Seed 0 is the run that ships; the three values give the mean and the sd of the table."""
+    result = run_queue.stored("seeds")
+    for name, run in result["runs"].items():
+        shipped = vl.manifest()[name]["metrics"]["test"]["value"]["mean"]
+        assert run["values"][0] == pytest.approx(shipped, abs=0.01)
+        assert len(set(run["values"])) == len(run["seconds"]) == result["seeds"] >= 3
+        assert run["mean"] == pytest.approx(statistics.mean(run["values"]))
+        assert run["sd"] == pytest.approx(statistics.stdev(run["values"]))
 
 
 @pytest.mark.parametrize("name", TESTED)
