@@ -7,6 +7,16 @@ from vae_lib.plotting import COLORS, use_style
 
 from .report import NETS, name_of, rates, summarize
 
+LINES = {
+    "ours": {"color": COLORS["blue"], "lw": 2},
+    "ours_bf16": {"color": COLORS["blue"], "lw": 2, "ls": ":"},
+}
+
+
+def plain_name(peer):
+    """The name of the tables without their marks for code."""
+    return name_of(peer).replace("`", "")
+
 
 def plot_peers(result, net, threads=1, ax=None):
     """Median images per second of every peer, with the range over the rounds; returns the Axes."""
@@ -14,10 +24,10 @@ def plot_peers(result, net, threads=1, ax=None):
     median, each = summarize(run)["median"], rates(run)
     order = sorted(median, key=median.get)
     ax = ax or plt.subplots(figsize=(6.4, 2.8))[1]
-    colors = {"ours": COLORS["blue"], "floor": "#cccccc"}
+    colors = dict.fromkeys(("ours", "ours_bf16"), COLORS["blue"]) | {"floor": "#cccccc"}
     ends = [(median[p] - min(each[p]), max(each[p]) - median[p]) for p in order]
     ax.barh(
-        [name_of(p) for p in order],
+        [plain_name(p) for p in order],
         [median[p] for p in order],
         xerr=list(zip(*ends, strict=True)),
         color=[colors.get(p, COLORS["orange"]) for p in order],
@@ -35,13 +45,13 @@ def plot_quality(result, ax=None):
     ax = ax or plt.subplots(figsize=(6.4, 3.4))[1]
     named = set()
     for run in part["runs"]:
-        name = name_of(run["peer"])
-        line = {"color": COLORS["blue"], "lw": 2} if run["peer"] == "ours" else {"lw": 1.2}
+        name = plain_name(run["peer"])
+        line = LINES.get(run["peer"], {"lw": 1.2})
         seconds = np.cumsum(run["epoch_seconds"])
         ax.plot(seconds, -np.array(run["bounds"]), label="_" if name in named else name, **line)
         named.add(name)
     ax.axhline(part["target"], color=COLORS["black"], lw=0.8, ls="--")
-    ax.set(xlabel="CPU-seconds, 1 thread", ylabel="-ELBO (nats per image)", title="MLP, binarised")
+    ax.set(xlabel="CPU-seconds, 1 thread", ylabel="−ELBO (nats per image)", title="MLP, binarised")
     ax.set_ylim(part["target"] - 1, part["target"] + 16)
     ax.legend(fontsize=8)
     return ax
