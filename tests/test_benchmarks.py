@@ -129,7 +129,8 @@ def planted_result():
         for threads in report.CLOCKS:
             run = planted(threads, ours=[4, 4], keras_tf=[2, 1], floor=[1, 1])
             runs[f"{net}_{threads}"] = run | {"net": net}
-    return {"throughput": runs, "time_to_quality": planted_quality()}
+    profiles = {"mlp": {"shares": {"ours": {"small": 0.1, "mm": 0.6, "adam": 0.3}}}}
+    return {"throughput": runs, "time_to_quality": planted_quality(), "profiles": profiles}
 
 
 def test_tables_report_a_ratio_below_one_and_a_target_not_reached():
@@ -139,7 +140,8 @@ def test_tables_report_a_ratio_below_one_and_a_target_not_reached():
     assert text.count("| vae_lib, `fit` | 25 |  |  | 3.0 | −250.00 |") == 2
     assert text.count("| vae_lib, `fit` | 12 |") == 2  # on two threads, from the wall clock
     assert "not reached in 27 (−248.00)" in text
-    assert {line.count("|") for line in text.splitlines() if line} == {7}
+    assert "| mlp | vae_lib, `fit` | `mm` 60%, `adam` 30%, `small` 10% |" in text
+    assert {line.count("|") for line in text.splitlines() if line} == {7, 4}
 
 
 def test_tables_are_refused_when_models_differ():
@@ -152,7 +154,7 @@ def test_tables_are_refused_when_models_differ():
 def test_plots_draw_what_is_stored():
     ax = plot.plot_peers(planted_result(), "mlp")
     assert [bar.get_width() for bar in ax.patches] == [25, 75, 100]
-    assert ax.get_yticklabels()[0].get_text() == PEERS["ours"][1]
+    assert ax.get_yticklabels()[0].get_text() == PEERS["ours"][1].replace("`", "")
     lines = plot.plot_quality(planted_result()).get_lines()
     assert lines[2].get_xdata().tolist() == [30, 40, 50, 60]
     assert lines[2].get_ydata()[-1] == 238.4
