@@ -20,7 +20,6 @@ results/speedrun.json, on a GPU and with ten seeds or more; otherwise _runs/spee
 """
 
 import argparse
-import json
 import shutil
 import time
 from pathlib import Path
@@ -137,11 +136,6 @@ def destination(cuda, seeds, rehearse):
     if cuda and seeds >= MIN_SEEDS and not rehearse:
         return RESULT
     return RUNS / ("speedrun_rehearsal.json" if rehearse else "speedrun.json")
-
-
-def stored():
-    """The result in the repository, or None."""
-    return json.loads(RESULT.read_text()) if RESULT.exists() else None
 
 
 def main(arguments=None):

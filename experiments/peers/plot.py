@@ -43,6 +43,8 @@ def plot_quality(result, ax=None):
     """-ELBO on the test images against the CPU-seconds of training, down to the target."""
     part = result["time_to_quality"]
     ax = ax or plt.subplots(figsize=(6.4, 3.4))[1]
+    others = [color for name, color in COLORS.items() if name not in ("blue", "black")]
+    ax.set_prop_cycle(color=others)  # blue is ours
     named = set()
     for run in part["runs"]:
         name = plain_name(run["peer"])
