@@ -236,7 +236,7 @@ def test_log_weights_belong_to_their_images():
     """Weight [i, b] is of image b: with an exact posterior each column is one log p(x)."""
     model = LinearGaussian()
     x = model.images(5)
-    log_w, log_px_z = log_weights(model, x, 3)
+    log_w, log_px_z, _ = log_weights(model, x, 3)
     assert log_w.shape == log_px_z.shape == (3, 5)
     torch.testing.assert_close(log_w, model.exact(x).expand(3, 5))
 

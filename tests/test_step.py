@@ -278,3 +278,23 @@ def test_an_unused_parameter_has_no_gradient(fake_cuda):
     config = TrainConfig(2, 16, cuda_graph=True, device="cpu", progress=False)
     fit(model, mean_code_bound, small_images(), config)
     assert model.unused.grad is None and torch.equal(model.unused, torch.ones(3))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "continuous_bernoulli"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        vae_lib.elbo,
+        partial(vae_lib.iwae_bound, k=2),
+        partial(vae_lib.dreg_bound, k=2),
+        partial(vae_lib.free_bits_elbo, floor=0.1),
+        vae_lib.WarmUp(3),
+    ],
+)
+def test_no_objective_copies_a_number_from_the_host(objective, likelihood):
+    """A CUDA graph refuses such a copy; `lift_fresh` is its trace here."""
+    model = make_model("vae", "mlp", 2, hidden=[8], likelihood=likelihood)
+    x = vae_lib.load_fashion_mnist("test").images[:3].float().div(255).round()
+    with Counting() as counting:
+        objective(model, x).value.sum().backward()
+    assert not {"lift_fresh", "_local_scalar_dense"} & set(counting.operations)

@@ -14,6 +14,7 @@ class TrainingState:
 
     def __init__(self, model, objective, data, config, world):
         self.model, self.config, self.world = model, config, world
+        self.objective = objective
         self.n_batches = -(-len(data) // config.batch_size)
         self.settings = self._settings(objective, data) if config.checkpoint else None
         self.device = device = data.device
@@ -38,6 +39,8 @@ class TrainingState:
 
     def _parts(self):
         parts = dict(model=self.model, optimizer=self.optimizer, scaler=self.scaler)
+        if isinstance(self.objective, torch.nn.Module):  # one that counts, as WarmUp
+            parts["objective"] = self.objective
         return parts | ({"schedule": self.schedule} if self.schedule is not None else {})
 
     def _settings(self, objective, data):
@@ -85,4 +88,6 @@ def _name(objective):
     """A name that tells objectives apart, also partial(beta_elbo, beta=4)."""
     if isinstance(objective, functools.partial):
         return f"{_name(objective.func)}{objective.args}{objective.keywords}"
+    if isinstance(objective, torch.nn.Module):
+        return repr(objective)
     return getattr(objective, "__qualname__", type(objective).__qualname__)

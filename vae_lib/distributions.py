@@ -114,7 +114,8 @@ def _same_shape(name_a, a, name_b, b):
 
 
 def _scalar_or_like(name, a, x):
-    a = torch.as_tensor(a, device=x.device)
+    # filled in on the device: a copy from the host could not be recorded in a CUDA graph
+    a = a.to(x.device) if torch.is_tensor(a) else torch.full((), a, device=x.device)
     if a.dim() and a.shape != x.shape:
         raise ValueError(
             f"{name} must be a scalar or shaped like x, got {tuple(a.shape)} for {tuple(x.shape)}"

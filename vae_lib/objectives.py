@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from .distributions import gaussian_kl, gaussian_log_prob, reparameterize
 
@@ -43,20 +44,67 @@ def beta_elbo(model, x, beta):
     return Bound(log_px_z - beta * kl, log_px_z, kl)
 
 
-def log_weights(model, x, k):
+def free_bits_elbo(model, x, floor):
+    """E_q[log p(x given z)] - sum over latents of max(floor, mean KL of that latent in the batch).
+
+    The first `floor` nats of a latent cost nothing, so nothing is won by switching it off.  kl is
+    the true KL; value lies below the ELBO by what the floor adds, the same for every image.
+    Kingma et al. 2016, eq. (15).  Raises ValueError for negative floor.
+    """
+    if floor < 0:
+        raise ValueError(f"floor is in nats and must not be negative, got {floor}")
+    mu, logvar = model.encode(x)
+    log_px_z = model.likelihood.log_prob(x, model.decode(reparameterize(mu, logvar)))
+    pairs = zip(mu.split(1, 1), logvar.split(1, 1), strict=True)
+    kl = torch.stack([gaussian_kl(m, v) for m, v in pairs], 1)  # (B, J)
+    added = (floor - kl.mean(0)).clamp(min=0).sum()
+    return Bound(log_px_z - kl.sum(1) - added, log_px_z, kl.sum(1))
+
+
+class WarmUp(nn.Module):
+    """`beta_elbo` whose beta rises in a line from 0 to 1 over so many training steps.
+
+    It counts the calls with a model in training mode, so every run needs its own; `fit` keeps the
+    count in its checkpoint.  A model in evaluation mode gets the plain ELBO.  Bowman et al. 2016,
+    section 3.1.  Raises ValueError unless steps is positive.
+    """
+
+    def __init__(self, steps):
+        super().__init__()
+        if not steps > 0:
+            raise ValueError(f"steps must be positive, got {steps}")
+        self.steps = steps
+        self.register_buffer("step", torch.zeros(()))
+
+    def extra_repr(self):
+        return f"steps={self.steps}"
+
+    def forward(self, model, x):
+        value, log_px_z, kl = elbo(model, x)
+        if not model.training:
+            return Bound(value, log_px_z, kl)
+        beta = (self.step / self.steps).clamp(max=1)
+        self.step += 1
+        return Bound(log_px_z - beta * kl, log_px_z, kl)
+
+
+def log_weights(model, x, k, fixed_q=False):
     """log w = log p(x given z) + log p(z) - log q(z given x) for k draws of z: (k, B) nats.
 
-    Returns (log_w, log_px_z), both (k, B).  Raises ValueError for k < 1.
+    Returns log_w (k, B), log_px_z (k, B) and the draws z (k * B, J).  fixed_q: gradients reach the
+    encoder by way of z only.  Raises ValueError for k < 1.
     """
     if k < 1:
         raise ValueError(f"k counts importance samples and must be at least 1, got {k}")
     mu, logvar = (t.repeat(k, 1) for t in model.encode(x))
     z = reparameterize(mu, logvar)
+    if fixed_q:
+        mu, logvar = mu.detach(), logvar.detach()
     copies = x.repeat(k, *[1] * (x.dim() - 1))
     log_px_z = model.likelihood.log_prob(copies, model.decode(z))
     log_pz = gaussian_log_prob(z, torch.zeros_like(z), 0.0)
     log_w = log_px_z + log_pz - gaussian_log_prob(z, mu, logvar)
-    return log_w.view(k, -1), log_px_z.view(k, -1)
+    return log_w.view(k, -1), log_px_z.view(k, -1), z
 
 
 def iwae_bound(model, x, k):
@@ -65,7 +113,21 @@ def iwae_bound(model, x, k):
     x: (B, C, H, W) -> Bound of (B,).  log_px_z is its mean over the k draws, and kl is
     mean(log_px_z - log w); for k > 1 value exceeds their difference.  Burda et al. 2016, eq. (8).
     """
-    log_w, log_px_z = log_weights(model, x, k)
+    log_w, log_px_z, _ = log_weights(model, x, k)
+    value = torch.logsumexp(log_w, 0) - math.log(k)
+    return Bound(value, log_px_z.mean(0), (log_px_z - log_w).mean(0))
+
+
+def dreg_bound(model, x, k):
+    """The value of `iwae_bound`, with the doubly reparameterized gradient for the encoder.
+
+    The encoder's gradient comes by way of z only, each draw's with the square of its normalised
+    weight.  The decoder's is unchanged.  Tucker et al. 2019, eq. (8).
+    """
+    log_w, log_px_z, z = log_weights(model, x, k, fixed_q=True)
+    if z.requires_grad:  # one factor comes from the logarithm of the mean, the other from here
+        share = torch.softmax(log_w.detach(), 0).view(-1, 1)
+        z.register_hook(lambda gradient: share * gradient)
     value = torch.logsumexp(log_w, 0) - math.log(k)
     return Bound(value, log_px_z.mean(0), (log_px_z - log_w).mean(0))
 

@@ -32,11 +32,11 @@ class TrainingStep:
     def __init__(self, model, objective, config, scaler, world):
         self.config, self.scaler, self.world = config, scaler, world
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.buffers = list(model.buffers())
         self.device = self.parameters[0].device
         self.total = torch.zeros(3, device=self.device)
         self.graph = self.x = None
-        self.bound = ObjectiveModule(model, objective)
+        self.bound = ObjectiveModule(model, objective).to(self.device)
+        self.buffers = list(self.bound.buffers())
         if world.size > 1:  # averages the gradients over the processes while backward runs
             self.bound = DistributedDataParallel(self.bound)
         if config.compile:
