@@ -48,8 +48,9 @@ def free_bits_elbo(model, x, floor):
     """E_q[log p(x given z)] - sum over latents of max(floor, mean KL of that latent in the batch).
 
     The first `floor` nats of a latent cost nothing, so nothing is won by switching it off.  kl is
-    the true KL; value lies below the ELBO by what the floor adds, the same for every image.
-    Kingma et al. 2016, eq. (15).  Raises ValueError for negative floor.
+    the true KL; value lies below the ELBO by what the floor adds, the same for every image.  Of
+    several processes each takes the mean over its share.  Kingma et al. 2016.
+    Raises ValueError for negative floor.
     """
     if floor < 0:
         raise ValueError(f"floor is in nats and must not be negative, got {floor}")
