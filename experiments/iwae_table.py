@@ -79,8 +79,12 @@ def run(block, plan, args):
 
 
 def is_done(name, blocks, plan):
-    """Whether a block is stored and was measured by this plan."""
-    return name in blocks and blocks[name]["plan"] == plan._asdict()
+    """Whether a block is stored, by this plan or by one with more seeds or test images."""
+    if name not in blocks:
+        return False
+    there = plan._replace(**blocks[name]["plan"])
+    fewer = there.seeds < plan.seeds or there.test_images < plan.test_images
+    return not fewer and there == plan._replace(seeds=there.seeds, test_images=there.test_images)
 
 
 def store(path, blocks, args, plan):
@@ -117,7 +121,7 @@ def main():
     blocks = json.loads(path.read_text())["blocks"] if path.exists() else {}
     for block in blocks_of(args.table, args.reduced):
         name = name_of(block)
-        if block.k in args.k and not (is_done(name, blocks, plan) or is_done(name, blocks, whole)):
+        if block.k in args.k and not is_done(name, blocks, plan):
             print(f"== {name}")
             blocks[name] = run(block, plan, args)
             store(path, blocks, args, whole)

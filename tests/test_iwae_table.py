@@ -222,3 +222,51 @@ def test_the_bound_of_a_stack_can_be_recorded(net, kind):
         value = iwae.training.stacked_bound(stack, images(3).float() / 255, kind, 2).value
         value.sum().backward()
     assert not {"lift_fresh", "_local_scalar_dense"} & set(counting.operations)
+
+
+def test_the_table_shows_what_was_measured_and_what_was_not():
+    """Two images and one measured block of two; the gain is taken image by image."""
+
+    def score(*values):
+        return {
+            "log_px": {"mean": sum(values) / 2, "sd": 0.25, "values": [], "images": list(values)},
+            "active": [[7], [8, 9]],
+        }
+
+    def block(k, **scores):
+        plan = Plan()._asdict()
+        more = {"seconds": 60.0, "start_seconds": 0.0, "cpu_seconds": 50.0, "device": "cuda"}
+        return {"k": k, "scores": scores, "plan": plan} | more
+
+    blocks = {
+        "stochastic_1_k1": block(1, iwae=score(-90.0, -80.0)),
+        "stochastic_1_k5": block(5, vae=score(-89.0, -80.0), iwae=score(-87.0, -79.0)),
+        "stochastic_1_k50": block(50, vae=score(-88.0, -80.0), iwae=score(-87.0, -76.0)),
+    }
+    wanted = iwae_table.blocks_of("mnist_1", reduced=True)
+    part = {"blocks": {"stochastic_1_k1": blocks["stochastic_1_k1"]}}
+    lines = iwae.report.table("mnist_1", wanted, part).splitlines()
+    assert lines[2].split("|")[4:8] == [
+        " −86.76 ",
+        " −85.00\u00a0±\u00a00.25 ",
+        " 7, 8+9 ",
+        " 3 / 300 / 10,000 ",
+    ]
+    assert all("`python experiments/iwae_table.py mnist_1`" in line for line in lines[3:])
+    gains = iwae.report.gains({"blocks": blocks})
+    assert "VAE 5 over VAE 1 0.50\u00a0±\u00a00.50" in gains
+    assert "IWAE 50 over IWAE 5 1.50\u00a0±\u00a01.50" in gains
+    assert "150 CPU-seconds" in gains
+
+
+@pytest.mark.parametrize("table", ["mnist_1", "mnist_2", "fashion_1"])
+def test_stored_reduced_tables_are_whole(table):
+    result = vl.load_result(f"iwae_{table}_reduced")
+    assert result["outstanding"] == []
+    for block in iwae_table.blocks_of(table, reduced=True):
+        stored = result["blocks"][iwae_table.name_of(block)]
+        assert sorted(stored["scores"]) == sorted(block.objectives)
+        for score in stored["scores"].values():
+            images = torch.tensor(score["log_px"]["images"])
+            assert len(images) == stored["plan"]["test_images"]
+            assert images.mean().item() == pytest.approx(score["log_px"]["mean"], abs=1e-3)

@@ -45,7 +45,7 @@ class TrainingState:
 
     def _settings(self, objective, data):
         settings = dataclasses.asdict(self.config)
-        for name in ("checkpoint", "progress", "device"):  # a run may go on elsewhere
+        for name in ("checkpoint", "progress", "device", "cuda_graph"):  # it may go on elsewhere
             del settings[name]
         images = hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()
         return settings | {"objective": _name(objective), "images": images}

@@ -123,7 +123,8 @@ def dreg_bound(model, x, k):
     """The value of `iwae_bound`, with the doubly reparameterized gradient for the encoder.
 
     The encoder's gradient comes by way of z only, each draw's with the square of its normalised
-    weight.  The decoder's is unchanged.  Tucker et al. 2019, eq. (8).
+    weight.  The decoder's is unchanged.  Only `value` is to be differentiated.  Tucker et al. 2019,
+    eq. (8).
     """
     log_w, log_px_z, z = log_weights(model, x, k, fixed_q=True)
     if z.requires_grad:  # one factor comes from the logarithm of the mean, the other from here

@@ -97,8 +97,8 @@ class TwoLayers(nn.Module):
         log_px_z = self.likelihood.log_prob(x.repeat(k, 1, 1, 1), self.decoder(z1))
         return (log_px_z + log_pz - log_qz).view(k, -1)
 
-    def code_means(self, x, draws=50):
-        """E_q[z1] exactly and E_q[z2] over draws of z1."""
+    def code_means(self, x, draws=500):
+        """E_q[z1] exactly, and E_q[z2] over so many draws of z1 that their noise is no activity."""
         mu, logvar = self.q1(x)
         means = [self.q2(vl.reparameterize(mu, logvar))[0] for _ in range(draws)]
         return mu, torch.stack(means).mean(0)

@@ -64,7 +64,10 @@ class Plan(NamedTuple):
 
 
 def stacked_bound(stack, x, kind, k):
-    """The sum of the bounds of the models of a stack, as `fit` takes it."""
+    """The sum of the bounds of the models of a stack, as `fit` takes it.
+
+    What `fit` prints is that sum: no bound of any one model.
+    """
     copies = x.expand(len(stack.tight), *x.shape)
     value = stack(DATA[kind].prepare(copies), k).sum(0)
     return vl.Bound(value, value, torch.zeros_like(value))
@@ -89,7 +92,7 @@ def train(block, plan, data, folder, progress=True):
         cuda_graph=vl.pick_device().type == "cuda",
         progress=progress,
     )
-    path = f"{folder}/{block.kind}_{block.layers}_seeds{plan.seeds}"
+    path = f"{folder}/{block.kind}_{block.layers}_{plan.epochs}x{plan.batch_size}_{plan.seeds}seeds"
     start_seconds = 0.0
     if plan.start_epochs:
         first = dataclasses.replace(
@@ -132,22 +135,26 @@ def log_evidence(model, images, k, chunk=None):
 def judge(models, block, plan, data):
     """log p(x) on test images, its spread over the models, and their active units, by layer.
 
-    All models see one draw of the test images.  A unit is active where the variance over x of
-    E_q[z] is above 0.01 (Burda et al. 2016).
+    All models see one draw of the test images and the same noise, so their differences are paired:
+    "images" has the mean over the models for each of the first thousand.  A unit is active where
+    the variance over x of E_q[z] is above 0.01 (Burda et al. 2016).
     """
     images = DATA[block.kind].load("test", root=data).images
-    images = images[:: len(images) // plan.test_images].float() / 255
+    images = images[:: len(images) // plan.test_images][: plan.test_images].float() / 255
     vl.set_seed(0)
     images, device = DATA[block.kind].prepare(images), vl.pick_device()
     values, active = [], []
     for model in models:
         vl.set_seed(0)
         model.to(device).eval()
-        values.append(log_evidence(model, images, plan.test_k).mean().item())
-        means = model.code_means(images.to(device))
-        active.append([int((mean.var(0) > 0.01).sum()) for mean in means])
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return {
-        "log_px": {"mean": statistics.mean(values), "sd": sd, "values": values},
-        "active": active,
+        values.append(log_evidence(model, images, plan.test_k))
+        codes = model.code_means(images.to(device))
+        active.append([int((code.var(0) > 0.01).sum()) for code in codes])
+    means = [value.mean().item() for value in values]
+    log_px = {
+        "mean": statistics.mean(means),
+        "sd": statistics.stdev(means) if len(means) > 1 else None,
+        "values": means,
+        "images": [round(v, 3) for v in torch.stack(values).mean(0)[:1000].tolist()],
     }
+    return {"log_px": log_px, "active": active}
