@@ -307,3 +307,15 @@ def test_flat_data_have_no_best_sigma():
 def test_refusals_of_the_grid(wrong):
     with pytest.raises(ValueError, match=f"1 or 2 latents, got {wrong}"):
         exact.latent_grid(wrong)
+
+
+def test_binary_pixels_need_each_cell_but_once():
+    """The matrix product against the likelihood's own sum, for a decoder with 2 latents."""
+    torch.manual_seed(0)
+    model = vl.make_model("vae", "mlp", 2, hidden=[8])
+    x = vl.binarize(vl.load_fashion_mnist("test").images[:5])
+    cells = vl.latent_grid(2, 31, dtype=torch.float32)
+    slow = vl.log_evidence_on_grid(model, x, *cells)
+    for chunk in (100, 10_000):
+        fast = vl.bernoulli_evidence_on_grid(model, x, *cells, chunk=chunk)
+        torch.testing.assert_close(fast, slow.double(), rtol=0, atol=2e-3)
