@@ -1,5 +1,6 @@
 """The final implementations of the VAE book.  Importing it does no work."""
 
+from .annealing import ais, reverse_ais
 from .artifacts import load_result, load_run, manifest, save_run
 from .compare import codes_of, decode_means, fit_densities
 from .data import (
@@ -31,6 +32,7 @@ from .evaluate import (
 from .evidence import laplace_evidence
 from .exact import (
     LinearGaussian,
+    bernoulli_evidence_on_grid,
     fit_ppca,
     latent_grid,
     log_evidence_on_grid,
@@ -38,14 +40,18 @@ from .exact import (
     posterior_on_grid,
 )
 from .explore import BetaCalculator, LatentExplorer
+from .gaps import elbo_of, optimal_posterior, split_gap
 from .latent import attribute_direction, lerp, normal_grid, slerp
 from .models import VAE, Autoencoder, make_model
 from .nets import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from .objectives import (
     Bound,
+    WarmUp,
     beta_elbo,
+    dreg_bound,
     effective_beta,
     elbo,
+    free_bits_elbo,
     implied_sigma,
     iwae_bound,
     reconstruction_log_prob,
@@ -61,6 +67,7 @@ from .quality import (
     moments,
     sliced_distance,
 )
+from .rate import elbo_surgery, linear_rate_distortion
 from .steering import steer
 from .train import History, TrainConfig, fit, set_seed
 
@@ -81,9 +88,12 @@ __all__ = [
     "MLPEncoder",
     "ReparameterizationDemo",
     "TrainConfig",
+    "WarmUp",
     "active_units",
+    "ais",
     "attribute_direction",
     "batches",
+    "bernoulli_evidence_on_grid",
     "bernoulli_log_prob",
     "beta_elbo",
     "binarize",
@@ -92,14 +102,18 @@ __all__ = [
     "coverage_of",
     "decode_means",
     "discretized_logistic_log_prob",
+    "dreg_bound",
     "effective_beta",
     "elbo",
+    "elbo_of",
+    "elbo_surgery",
     "evaluate_bound",
     "evaluate_elbo",
     "fit",
     "fit_densities",
     "fit_ppca",
     "frechet_distance",
+    "free_bits_elbo",
     "gaussian_kl",
     "gaussian_log_prob",
     "hole_score",
@@ -110,6 +124,7 @@ __all__ = [
     "laplace_evidence",
     "latent_grid",
     "lerp",
+    "linear_rate_distortion",
     "load_binarized_mnist",
     "load_classifier",
     "load_fashion_mnist",
@@ -123,6 +138,7 @@ __all__ = [
     "manifest",
     "moments",
     "normal_grid",
+    "optimal_posterior",
     "pick_device",
     "plot_history",
     "plot_latents",
@@ -131,11 +147,13 @@ __all__ = [
     "posterior_on_grid",
     "reconstruction_log_prob",
     "reparameterize",
+    "reverse_ais",
     "save_run",
     "set_seed",
     "show_grid",
     "slerp",
     "sliced_distance",
+    "split_gap",
     "steer",
     "use_style",
 ]
