@@ -43,6 +43,14 @@ def trainings(script, names, minutes):
     return [Run(n, f"experiments/{script} {n}", feeds, minutes) for n, feeds in names.items()]
 
 
+IWAE_TABLES = {
+    "mnist_1": "chapter 13: the published table",
+    "mnist_2": "chapter 13: the published table",
+    "fashion_1": "chapter 13: its Fashion-MNIST table",
+    "fashion_2": "results: Fashion-MNIST, two layers",
+    "fashion_grey_1": "results: grey pixels",
+    "fashion_gaussian_1": "results: grey pixels",
+}
 QUEUE = [
     *trainings(
         "train_all.py",
@@ -71,14 +79,42 @@ QUEUE = [
     Run("seeds", "experiments/seeds.py", "results: spread over seeds", {"cpu": 60, "cuda": 10}),
     Run("ladder_cpu", "experiments/ladder.py", "chapter 11: its CPU column", {"cpu": 10}, False),
     Run("ladder_h200", "experiments/ladder.py", "chapter 11: its GPU column", {"cuda": 10}, False),
+    *trainings(
+        "sweeps.py",
+        {
+            "beta_sweep": "chapter 12: its rate-distortion curve",
+            "latent_sweep": "chapter 12: how many latents",
+        },
+        {"cpu": 30, "cuda": 5},
+    ),
+    Run("iwae_j2", "experiments/train_iwae.py", "chapter 13: ten weights", {"cpu": 5, "cuda": 1}),
+    Run("bounds", "experiments/bounds.py", "chapter 13: its gaps", {"cpu": 60, "cuda": 10}, False),
+    *[
+        Run(
+            f"iwae_{table}_reduced",
+            f"experiments/iwae_table.py {table} --reduced",
+            "chapter 13: the ordering of its table",
+            {"cpu": 15},
+        )
+        for table in ("mnist_1", "mnist_2", "fashion_1")
+    ],
+    *[
+        Run(f"iwae_{table}", f"experiments/iwae_table.py {table}", feeds, {"cuda": 10})
+        for table, feeds in IWAE_TABLES.items()
+    ],
     Run("speedrun", "experiments/speedrun.py", "results, chapter 11: the race", {"cuda": 10}),
 ]
 
 
 def status(run):
-    """'in, on DEVICE, SECONDS' where the result is stored, else 'outstanding'."""
+    """'in, on DEVICE, SECONDS' where the result is stored, else 'outstanding'.
+
+    A result of several parts names those that are missing under "outstanding".
+    """
     entry = manifest().get(run.name) or stored(run.name)
-    return f"in, on {entry['device']}, {entry['seconds']:.0f} s" if entry else "outstanding"
+    if not entry or entry.get("outstanding"):
+        return "outstanding"
+    return f"in, on {entry['device']}, {entry['seconds']:.0f} s"
 
 
 def stored(name):

@@ -1,5 +1,7 @@
 """The tables of the results page, Markdown, from what the experiments stored."""
 
+import iwae.report
+import iwae_table
 import peers.report
 import speedrun
 
@@ -8,7 +10,7 @@ from vae_lib import load_result, manifest
 
 def number(summary, places=2):
     """Mean and sd with a true minus, kept on one line."""
-    mean, sd = summary["mean"], summary["sd"]
+    mean, sd = round(summary["mean"], places) + 0.0, summary["sd"]  # + 0.0: no −0.00
     return f"{mean:.{places}f}\u00a0±\u00a0{sd:.{places}f}".replace("-", "−")
 
 
@@ -93,6 +95,25 @@ def comparison_table():
     return "\n".join(rows)
 
 
+def sweep_table(result):
+    """The scores of a sweep of chapter 12, mean and sd over seeds, one row for each point."""
+    scores = {
+        "rate": "rate",
+        "distortion": "distortion",
+        "elbo": "ELBO",
+        "log_px": "log p(x)",
+        "gap": "log p(x) − ELBO",
+        "mutual_information": "information",
+        "aggregate_kl": "aggregate KL",
+        "active": "active latents",
+    }
+    rows = [f"| beta | latents | {' | '.join(scores.values())} |", "|---" * (len(scores) + 2) + "|"]
+    for point in result["points"]:
+        cells = [number(point[score], 1 if score == "active" else 2) for score in scores]
+        rows.append(f"| {point['beta']:g} | {point['latents']} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def of_the_results_page(stored):
     """All of them, in the order of the page; stored(name) is a result or None."""
     ladders = {"CPU": stored("ladder_cpu"), "H200": stored("ladder_h200")}
@@ -101,6 +122,9 @@ def of_the_results_page(stored):
         seeds_table(stored("seeds")),
         comparison_table(),
         ladder_table(ladders),
+        sweep_table(stored("beta_sweep")),
+        sweep_table(stored("latent_sweep")),
+        iwae.report.tables(stored, iwae_table.blocks_of),
         peers.report.tables(stored("peers")),
         log_likelihood_table(stored("log_likelihood")),
         speedrun.table(stored("speedrun")),

@@ -24,7 +24,7 @@ def load(name):
 
 sys.path.insert(0, str(ROOT / "experiments"))  # the scripts import one another
 run_queue, train_all, claim = load("run_queue"), load("train_all"), load("claim")
-train_beta, compare = load("train_beta"), load("compare")
+train_beta, compare, sweeps = load("train_beta"), load("compare"), load("sweeps")
 TESTED = sorted(name for name, entry in vl.manifest().items() if "test" in entry["metrics"])
 
 
@@ -37,6 +37,7 @@ def test_generated_tables_are_up_to_date():
 
 def test_every_run_of_the_queue_has_a_script_that_knows_it():
     known = {"train_all.py": train_all.RUNS, "train_beta.py": train_beta.RUNS}
+    known |= {"sweeps.py": sweeps.SWEEPS, "iwae_table.py": run_queue.tables.iwae_table.TABLES}
     for run in run_queue.QUEUE:
         script, *name = run.command.split()
         assert (ROOT / script).is_file()
