@@ -55,10 +55,6 @@ def blocks_of(table, reduced=False):
     ]
 
 
-def name_of(block):
-    return f"{block.kind}_{block.layers}_k{block.k}"
-
-
 def run(block, plan, args):
     """Train and judge a block: a plain dictionary."""
     cpu = time.process_time()
@@ -89,7 +85,7 @@ def is_done(name, blocks, plan):
 
 def store(path, blocks, args, plan):
     """Write the blocks so far, with what is outstanding."""
-    names = map(name_of, blocks_of(args.table, args.reduced))
+    names = [block.name for block in blocks_of(args.table, args.reduced)]
     outstanding = [name for name in names if not is_done(name, blocks, plan)]
     done = blocks.values()
     seconds = sum(block["seconds"] + block["judging_seconds"] for block in done)
@@ -120,14 +116,15 @@ def main():
     path = RUNS / f"iwae_{args.table}{ending}.json"
     blocks = json.loads(path.read_text())["blocks"] if path.exists() else {}
     for block in blocks_of(args.table, args.reduced):
-        name = name_of(block)
-        if block.k in args.k and not is_done(name, blocks, plan):
-            print(f"== {name}")
-            blocks[name] = run(block, plan, args)
+        if block.k in args.k and not is_done(block.name, blocks, plan):
+            print(f"== {block.name}")
+            blocks[block.name] = run(block, plan, args)
             store(path, blocks, args, whole)
     for name, block in blocks.items():
         for objective, score in block["scores"].items():
-            print(f"{name} {objective}: log p(x) {score['log_px']}, active {score['active']}")
+            mean, sd = score["log_px"]["mean"], score["log_px"]["sd"]
+            spread = "" if sd is None else f" +- {sd:.2f}"
+            print(f"{name} {objective}: log p(x) {mean:.2f}{spread}, active {score['active']}")
     if args.reduced:
         print("reduced run: the ordering is what it shows, not the values")
 

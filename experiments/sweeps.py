@@ -10,13 +10,13 @@ on.  Writes vae_lib/assets/NAME.json: every score with mean and sd over seeds, a
 
 import argparse
 import json
-import os
 import statistics
 import time
 from functools import partial
 from typing import NamedTuple
 
 import torch
+from speed.timing import write
 from train_all import CHECKPOINTS
 
 import vae_lib as vl
@@ -108,7 +108,7 @@ def one_model(point, seed, images, x, settings, folder):
     start = time.perf_counter()
     scores = measure(model, x, settings)
     seconds += time.perf_counter() - start
-    write(path, done := {"settings": how, "scores": scores, "seconds": seconds})
+    write(done := {"settings": how, "scores": scores, "seconds": seconds}, path)
     print(f"{stem}: rate {scores['rate']:.2f}, distortion {scores['distortion']:.2f}", flush=True)
     return done
 
@@ -158,13 +158,6 @@ def rounded(value):
     return round(value, 4) if isinstance(value, float) else value
 
 
-def write(path, result):
-    """Write JSON whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    partial_path.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(partial_path, path)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=SWEEPS)
@@ -179,7 +172,7 @@ def main():
     )
     x = vl.binarize(test_images, torch.Generator().manual_seed(0))
     result = sweep(SWEEPS[args.name], SEEDS, images, x, Settings(), CHECKPOINTS / "sweeps")
-    write(ASSETS / f"{args.name}.json", result)
+    write(result, ASSETS / f"{args.name}.json")
     print(f"{args.name}: {result['seconds']:.0f} s")
 
 

@@ -73,15 +73,16 @@ def test_other_errors_stay_what_they_are():
 
 
 FAULTS = """
-import resource, torch
+import resource, statistics, torch
 from vae_lib.devices import keep_freed_memory
 {call}
 torch.set_num_threads(1)
+faults = []
 for step in range(20):
-    if step == 10:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(10_000_000) + 1  # two activations of 40 MB
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(int(statistics.median(faults[10:])))
 """
 
 
@@ -89,13 +90,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_freed_memory_is_kept():
     """Page faults are counted: without the call a step fetches its 80 MB anew, page by page.
 
-    With it the heap may still grow once or twice, as it happens to lie.
+    The median step is judged: where the heap happens to lie, it may grow late, once or twice.
     """
     count = []
     for call in ("", "keep_freed_memory()"):
         run = [sys.executable, "-c", FAULTS.format(call=call)]
         count.append(int(subprocess.run(run, capture_output=True, check=True).stdout))
-    assert count[0] > 1_000 and count[1] < count[0] / 3
+    assert count[0] > 1_000 and count[1] < count[0] / 20
 
 
 def torchrun(*arguments):

@@ -141,7 +141,7 @@ def tiny(monkeypatch, tmp_path):
     trained, real = [], iwae_table.train
 
     def watched(block, *rest):
-        trained.append(iwae_table.name_of(block))
+        trained.append(block.name)
         return real(block, *rest)
 
     monkeypatch.setattr(iwae_table, "train", watched)
@@ -264,7 +264,7 @@ def test_stored_reduced_tables_are_whole(table):
     result = vl.load_result(f"iwae_{table}_reduced")
     assert result["outstanding"] == []
     for block in iwae_table.blocks_of(table, reduced=True):
-        stored = result["blocks"][iwae_table.name_of(block)]
+        stored = result["blocks"][block.name]
         assert sorted(stored["scores"]) == sorted(block.objectives)
         for score in stored["scores"].values():
             images = torch.tensor(score["log_px"]["images"])

@@ -66,8 +66,9 @@ def table(name, blocks, result, reduced=False):
     ]
     published = {} if reduced else load_result("iwae_published")
     for block in sorted(blocks, key=lambda block: block.kind, reverse=True):
-        key = f"{block.kind}_{block.layers}_k{block.k}"
-        rows += rows_of(block, published, (result or {"blocks": {}})["blocks"].get(key), command)
+        rows += rows_of(
+            block, published, (result or {"blocks": {}})["blocks"].get(block.name), command
+        )
     return "\n".join(rows)
 
 

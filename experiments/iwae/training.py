@@ -49,6 +49,11 @@ class Block(NamedTuple):
     objectives: tuple
     k: int
 
+    @property
+    def name(self):
+        """Its key in a stored table."""
+        return f"{self.kind}_{self.layers}_k{self.k}"
+
 
 class Plan(NamedTuple):
     """How long, on how much, and how the models are judged."""
