@@ -8,7 +8,8 @@ Small things that Jupyter Book does not do:
 5. Equations, figures and exercises are numbered by chapter: (8.3), Fig. 8.3, Exercise 8.3.
 6. A mark beneath each tested equation leads to what checks it (checked_marks.py).
 7. A cell that demonstrates a claim of the appendix can be linked to (claim_cells.py).
-8. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
+8. Self-test quizzes: a question whose options explain themselves when chosen (quiz.py).
+9. Two faults of other extensions are mended: thebe's scripts, the ids of exercises.
 """
 
 import html
@@ -99,13 +100,15 @@ class DropRepeatedIds(SphinxPostTransform):
 def number_by_chapter(app, env):
     """Sphinx counts on through the book; here the notebook's own number leads, as in (8.3).
 
-    Chapters need not follow one another, so the number comes from the file's name.
+    Chapters need not follow one another, so the number comes from the file's name. A problem
+    set has its letter: A.3.
     """
     for document, kinds in env.toc_fignumbers.items():
-        chapter = re.match(r"notebooks/(\d+)_", document)
-        for ids in kinds.values() if chapter else ():
+        name = re.match(r"notebooks/(?:(\d+)|set_([a-z]))_", document)
+        own = name and (int(name[1]) if name[1] else name[2].upper())
+        for ids in kinds.values() if name else ():
             for count, key in enumerate(sorted(ids, key=ids.get), start=1):
-                ids[key] = (int(chapter[1]), count)
+                ids[key] = (own, count)
     return []
 
 
@@ -155,6 +158,7 @@ def setup(app):
     app.add_post_transform(FoldLongOutputs)
     app.add_post_transform(DropRepeatedIds)
     app.add_post_transform(MarkCheckedEquations)
+    app.setup_extension("quiz")
     drop_thebe(app)
     app.connect("autodoc-process-docstring", plain_docstring)
     app.connect("autodoc-process-signature", plain_signature)

@@ -28,7 +28,7 @@
   function boxWideFormulas() {
     for (const formula of document.querySelectorAll("article span.math > mjx-container")) {
       formula.classList.remove("vb-wide");
-      const block = formula.closest("p, li, dd, td, figcaption, h2, h3");
+      const block = formula.closest("p, li, dd, td, figcaption, h2, h3, legend, label");
       const wide = block && formula.scrollWidth > 0 &&
         formula.firstElementChild.getBoundingClientRect().width > block.clientWidth;
       formula.classList.toggle("vb-wide", Boolean(wide));
