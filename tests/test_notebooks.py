@@ -20,8 +20,8 @@ import nb_checks  # noqa: E402
 from address import place_setup_cell  # noqa: E402
 from nb_normalise import normalise  # noqa: E402
 from nb_run import CellFailed, execute  # noqa: E402
-from nb_source import canonical, imported_modules, module_file  # noqa: E402
-from nb_stamp import make_stamp, sha256, stamp  # noqa: E402
+from nb_source import canonical, imported_modules, module_file, used_modules  # noqa: E402
+from nb_stamp import make_stamp, sha256, stamp, stamp_findings  # noqa: E402
 from nb_text import dump_notebook, from_text, notebook_files, read_notebook, to_text  # noqa: E402
 
 import notebooks as tool  # noqa: E402
@@ -278,6 +278,62 @@ def test_an_alias_is_followed_from_cell_to_cell(book):
     assert set(make_stamp(nb, book)["modules"]) == {"vae_lib.nets"}
 
 
+CHECKS = {
+    "__init__.py": "from .engine import ask\n\ndef check(name, function):\n    return ask()\n",
+    "engine.py": "from ..numbers import half\n\ndef ask():\n    return half()\n",
+    "measuring.py": "WIDTH = 3\n",
+    "chapter_03.py": "from . import measuring\n\nQUESTIONS = (measuring.WIDTH,)\n",
+    "set_a.py": "from .engine import ask\n\nQUESTIONS = (ask,)\n",
+}
+ENGINE = {"vae_lib.checks", "vae_lib.checks.engine", "vae_lib.numbers"}
+CHAPTER_3 = {"vae_lib.checks.chapter_03", "vae_lib.checks.measuring"}
+
+
+@pytest.mark.parametrize(
+    "code, modules",
+    [
+        ("from vae_lib.checks import check", ENGINE),
+        ("from vae_lib import checks", ENGINE),
+        ("import vae_lib.checks as c", ENGINE),
+        ("import vae_lib as vl\nvl.checks.check", ENGINE),
+        ("from vae_lib.checks import measuring", {"vae_lib.checks.measuring"}),
+        ("from vae_lib.checks.chapter_03 import QUESTIONS", CHAPTER_3),
+        ('from vae_lib.checks import check\ncheck("ex-03-laplace", f)', ENGINE | CHAPTER_3),
+        (
+            'from vae_lib.checks import check\ncheck("set-a-kl", f)',
+            ENGINE | {"vae_lib.checks.set_a"},
+        ),
+        ('from vae_lib.checks import check\ncheck("ex-77-none", f)', ENGINE),
+        ('check(name, f)\ncheck()\nother("ex-03-laplace")', set()),
+    ],
+)
+def test_the_package_of_checks_is_followed(book, code, modules):
+    """Relative imports inside a package, and the questions that `check` finds by their name."""
+    add_checks(book)
+    assert set(used_modules(ast.parse(code), book / "vae_lib")) == modules
+
+
+def add_checks(root):
+    folder = root / "vae_lib" / "checks"
+    folder.mkdir()
+    for name, source in CHECKS.items():
+        (folder / name).write_text(source)
+
+
+def test_an_edit_of_the_questions_that_a_notebook_asks_is_seen(book):
+    add_checks(book)
+    path = book / "notebooks" / "x.ipynb"
+    source = 'from vae_lib.checks import check\n\ncheck("ex-03-laplace", abs)'
+    nb = new_notebook(cells=[new_code_cell(source)])
+    path.write_bytes(dump_notebook(stamp(normalise(nb, book), book)))
+    assert stamp_findings(read_notebook(path), book) == []
+    edit_library(book, "checks/set_a.py", "(ask,)", "(ask, ask)")
+    assert stamp_findings(read_notebook(path), book) == []
+    edit_library(book, "checks/chapter_03.py", "(measuring.WIDTH,)", "()")
+    (found,) = stamp_findings(read_notebook(path), book)
+    assert "module vae_lib.checks.chapter_03 changed" in found
+
+
 def test_the_form_of_code_is_the_same_on_every_python():
     source = '''
 @decorator(1, k=None)
@@ -378,6 +434,7 @@ FAULTS = {
     "path in source": (set_source(7, f"print('{HOME}')"), "cell 7: names a path of one machine"),
     "path in output": (add_output(7, shown("text/plain", HOME)), "cell 7: names a path"),
     "path in text": (set_source(8, f"See {HOME} there."), "cell 8: names a path"),
+    "stray check": (set_tags(7, "check"), "cell 7: tagged `check`, but part of no exercise"),
     "windows path": (set_source(7, r"print('C:\\data\\x')"), "cell 7: names a path"),
     "semicolon": (set_source(7, "abs(2.5);\n"), "cell 7: nbval does not see the last `;`"),
     "unknown tag": (set_tags(7, "hide_input"), "cell 7: tag 'hide_input' is not one of"),
@@ -511,7 +568,8 @@ def test_a_redefined_public_name_is_seen(book, source):
 def test_own_work_and_local_names_are_free(book):
     own = "def solve():\n    spread = 1\n    return [Net for Net in [spread]]"
     assert planted(book, set_source(7, own)) == []
-    assert planted(book, add_cell("def spread(x): return x", tags=["exercise"])) == []
+    found = planted(book, add_cell("def spread(x): return x", tags=["exercise"]))
+    assert only(found, "part of no exercise")  # test_layout.py has one that is
     assert planted(book, add_cell("from vae_lib import spread")) == []
 
 
@@ -564,6 +622,27 @@ def test_update_and_run_and_text_agree_byte_for_byte(book):
     assert path.read_bytes() == first
     tool.text(book, ["02"])
     assert text.read_text() == written
+
+
+def test_a_problem_set_is_named_as_a_chapter_is(book):
+    """`set_a` names set_a_core, and nothing under notebooks/student counts."""
+    (book / "_text").mkdir()
+    for stem in ("set_a_core", "set_b_data"):
+        (book / "_text" / f"{stem}.py").write_text(f"# %% [markdown]\n# # {stem}\n\n# %%\n1 + 1\n")
+    tool.update(book, ["set_a"])
+    assert [p.stem for p in notebook_files(book)] == ["01_a", "set_a_core"]
+    (book / "notebooks" / "student").mkdir()
+    shutil.copy(
+        book / "notebooks" / "01_a.ipynb", book / "notebooks" / "student" / "set_a_no.ipynb"
+    )
+    before = (book / "notebooks" / "set_a_core.ipynb").read_bytes()
+    tool.run(book, ["set_a"])
+    assert (book / "notebooks" / "set_a_core.ipynb").read_bytes() == before
+    assert tool.check(book, ["set_a"]) == 0
+    (book / "_text" / "set_a_core.py").unlink()
+    tool.text(book, ["set_a"])
+    assert (book / "_text" / "set_a_core.py").read_text().endswith("1 + 1\n")
+    assert [p.stem for p in notebook_files(book)] == ["01_a", "set_a_core"]
 
 
 def test_a_failing_cell_writes_nothing(book):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from address import setup_findings
 from equations import display_findings
+from nb_coursework import coursework_findings
 from nb_drift import drift_findings, is_lib_cell
 from nb_normalise import WIDGET
 from nb_prose import prose, prose_findings
@@ -20,7 +21,7 @@ MOST_BYTES = 2_000_000
 MOST_LINES, MOST_LIB_LINES, MEDIAN_LINES = 30, 45, 6
 LEAST_ALT = 20
 ALLOWED_TAGS = {
-    "exercise", "solution", "nbval-ignore-output", "raises-exception", "hide-input",
+    "exercise", "solution", "check", "nbval-ignore-output", "raises-exception", "hide-input",
     "hide-output", "hide-cell", "remove-input", "remove-cell", "output_scroll", "setup",
     "ladder",  # experiments/ladder.py runs these cells
 }  # fmt: skip
@@ -46,6 +47,7 @@ def findings(path, root):
         *prose_findings(nb),
         *equation_findings(nb),
         *drift_findings(nb, root),
+        *coursework_findings(nb, root, Path(path).stem),
         *stamp_findings(nb, root),
     ]
 

@@ -42,17 +42,22 @@ def code_tree(nb):
 def used_modules(tree, package):
     """{dotted name: tree} of the library modules that `tree` uses, directly or through others."""
     package = Path(package)
-    waiting = imported_modules(tree, package)
+    waiting = imported_modules(tree, package) | checks_named(tree, package)
     found = {}
     while waiting:
         name = waiting.pop()
-        found[name] = ast.parse(module_file(name, package).read_text(encoding="utf-8"))
-        waiting |= imported_modules(found[name], package) - found.keys()
+        file = module_file(name, package)
+        found[name] = ast.parse(file.read_text(encoding="utf-8"))
+        home = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        waiting |= imported_modules(found[name], package, home) - found.keys()
     return found
 
 
-def imported_modules(tree, package):
-    """The dotted names of the library modules that the import statements of `tree` reach."""
+def imported_modules(tree, package, home=PACKAGE):
+    """The dotted names of the library modules that the import statements of `tree` reach.
+
+    home: the package in which the code of `tree` lies; its relative imports start there.
+    """
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -62,14 +67,38 @@ def imported_modules(tree, package):
                 elif alias.name.startswith(f"{PACKAGE}."):
                     found.add(alias.name)
         elif isinstance(node, ast.ImportFrom):
-            # The library is flat: a relative import in a module starts at the package.
-            dotted = f"{PACKAGE}.{node.module}" if node.module else PACKAGE
-            base = dotted if node.level else node.module
-            if base == PACKAGE:
-                found.update(_home_of(alias.name, package) for alias in node.names)
-            elif base.startswith(f"{PACKAGE}."):
-                found.add(base)
+            base = _absolute(node, home)
+            if base == PACKAGE or base.startswith(f"{PACKAGE}."):
+                found.update(_home_of(alias.name, package, base) for alias in node.names)
     return {name for name in found if module_file(name, package).is_file()}
+
+
+def checks_named(tree, package):
+    """The modules of the questions that `check("ex-03-...")`, `check("set-a-...")` name."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    names = [
+        call.args[0].value
+        for call in calls
+        if getattr(call.func, "id", getattr(call.func, "attr", None)) == "check"
+        and isinstance(call.args[0], ast.Constant)
+    ]
+    modules = {f"{PACKAGE}.checks.{question_module(str(name))}" for name in names}
+    return {name for name in modules if module_file(name, package).is_file()}
+
+
+def question_module(label):
+    """The module of `vae_lib.checks` that holds a question: chapter_03 for ex-03-..., set_a."""
+    kind, _, rest = label.partition("-")
+    number = rest.partition("-")[0]
+    return f"chapter_{number}" if kind == "ex" else f"{kind}_{number}"
+
+
+def _absolute(node, home):
+    """The dotted name that a `from ... import` names; one dot is `home`, each other one above."""
+    if not node.level:
+        return node.module
+    parts = home.split(".")[: len(home.split(".")) - node.level + 1]
+    return ".".join([*parts, *filter(None, [node.module])])
 
 
 def _reached_through(name, tree, package):
@@ -86,21 +115,23 @@ def _reached_through(name, tree, package):
 
 
 def module_file(dotted, package):
-    """The file of a library module; the package itself is its `__init__.py`."""
-    parts = dotted.split(".")[1:]
-    return package.joinpath(*parts).with_suffix(".py") if parts else package / "__init__.py"
+    """The file of a library module; that of a package is its `__init__.py`."""
+    place = package.joinpath(*dotted.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 
 
-def _home_of(name, package):
-    """The module that `from vae_lib import name` reaches; the package itself where unsure."""
-    if (package / f"{name}.py").is_file():
-        return f"{PACKAGE}.{name}"
-    init = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
-    for node in ast.walk(init):
+def _home_of(name, package, base=PACKAGE):
+    """The module that `from base import name` reaches; `base` itself where unsure."""
+    if module_file(f"{base}.{name}", package).is_file():
+        return f"{base}.{name}"
+    file = module_file(base, package)
+    if file.name != "__init__.py" or not file.is_file():
+        return base
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [a.asname or a.name for a in node.names] if isinstance(node, ast.ImportFrom) else []
         if name in names and node.module:
-            return node.module if not node.level else f"{PACKAGE}.{node.module}"
-    return PACKAGE
+            return _absolute(node, base)
+    return base
 
 
 # -- one form of a tree ---------------------------------------------------------------------------
