@@ -3,12 +3,13 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+JOBS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help install browser book serve lab notebooks student test gpu clean
+.PHONY: help install browser sandbox book serve lab notebooks student test gpu clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,8 +46,8 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 notebooks: $(STAMP) ## execute, normalise and stamp the notebooks
 	$(PY) book/tools/notebooks.py run
 
-student: ## the copies without solutions (they come with the coursework)
-	@echo "The student copies come with the coursework; there is nothing to make yet."
+student: $(STAMP) ## generate the copies without solutions, notebooks/student
+	$(PY) book/tools/student.py
 
 browser: ## install Chromium for the site's tests where that is possible
 	@for name in chromium chromium-browser google-chrome; do \
@@ -56,8 +57,15 @@ browser: ## install Chromium for the site's tests where that is possible
 	    --no-install-recommends chromium >/dev/null; \
 	else echo "No Chromium here: the tests of the site will be skipped. Install it to run them."; fi
 
-test: install browser book ## everything that guards the book
-	$(PY) -m pytest
+sandbox: ## install bubblewrap, in which the grader runs answers, where that is possible
+	@command -v bwrap >/dev/null && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    --no-install-recommends bubblewrap >/dev/null; \
+	else echo "No bubblewrap here: the tests of the grader will be skipped. Install it to run them."; fi
+
+test: install browser sandbox book ## everything that guards the book
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadscope
 
 gpu: ## do the GPU runs that are outstanding (experiments/README.md)
 	PYTHONPATH=. $(if $(wildcard $(PY)),$(PY),$(PYTHON)) experiments/run_queue.py $(if $(DATA),--data $(DATA))
