@@ -568,9 +568,9 @@ def test_a_redefined_public_name_is_seen(book, source):
 def test_own_work_and_local_names_are_free(book):
     own = "def solve():\n    spread = 1\n    return [Net for Net in [spread]]"
     assert planted(book, set_source(7, own)) == []
+    assert planted(book, add_cell("from vae_lib import spread")) == []
     found = planted(book, add_cell("def spread(x): return x", tags=["exercise"]))
     assert only(found, "part of no exercise")  # test_layout.py has one that is
-    assert planted(book, add_cell("from vae_lib import spread")) == []
 
 
 # -- text, update, run ----------------------------------------------------------------------------

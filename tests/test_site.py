@@ -146,7 +146,8 @@ def test_each_result_leads_to_what_checks_it(built, name):
     page = (built / f"{name}.html").read_text(encoding="utf-8")
     results = re.findall(r'id="equation-(eq-[\w-]+)"', page)
     marks = re.findall(r'class="vb-checked"><a href="[^"#]+#check-([\w-]+)"', page)
-    assert results and marks == results
+    assert marks == results
+    assert results or name.startswith("notebooks/set_")  # a problem set leaves deriving to you
 
 
 def test_front_door_leads_to_the_first_page(built):
