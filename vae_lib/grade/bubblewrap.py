@@ -29,11 +29,11 @@ def command_line(kit, private):
         raise NoSandbox(how_to_go_on("bubblewrap is not installed"))
     command = [program, "--unshare-all", "--die-with-parent", "--new-session"]
     command += ["--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    # Python and the kit may lie in the machine's /tmp, so they are laid over the sandbox's own.
+    command += ["--size", str(TEMPORARY), "--tmpfs", "/tmp"]
     for path, options in sorted(_mounts(private).items(), key=lambda m: len(m[0].parts)):
         command += [part.replace("PATH", str(path)) for part in options]
-    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
-    command += ["--size", str(TEMPORARY), "--tmpfs", "/tmp"]
-    # The kit may itself lie in the machine's /tmp, so it comes last.
     command += ["--ro-bind", str(kit), str(kit), "--remount-ro", "/", "--chdir", "/tmp"]
     return command
 
