@@ -273,6 +273,21 @@ def test_light_text_on_a_light_output_is_caught(planted):
     assert "contrast 1" in site.contrast(page, "dark")[0]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<div class="highlight"><pre><span style="color: #222a33">pale</span></pre></div>',
+        '<article><fieldset><legend style="color: #222a33">pale</legend></fieldset></article>',
+        '<article><label style="color: #222a33">pale</label></article>',
+    ],
+    ids=["code", "legend", "label"],
+)
+def test_dark_code_and_quizzes_on_a_dark_page_are_caught(planted, body):
+    """Of highlighted code axe is not asked: this walk is its only judge."""
+    page, _, _ = planted(body, theme="dark")
+    assert "contrast 1" in site.contrast(page, "dark")[0]
+
+
 def test_inaccessible_button_is_caught(planted):
     page, _, _ = planted("<button></button>")
     assert any(found.startswith("button-name") for found in site.axe(page))
